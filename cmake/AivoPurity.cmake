@@ -1,0 +1,10 @@
+# core/ is pure: a file in it that includes a socket, file, thread or clock header stops the configuration.
+function(aivo_check_purity)
+    foreach(file IN LISTS ARGN)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+        file(STRINGS ${file} bad REGEX "^[ \t]*#[ \t]*include[ \t]*<(sys/|netinet/|arpa/|netdb|poll|unistd|fcntl|pthread|threads|time|signal|stdio|libwebsockets|sqlite3|openssl/|cjson/|uv)")
+        if(bad)
+            message(FATAL_ERROR "core must stay pure, but ${file} has: ${bad}")
+        endif()
+    endforeach()
+endfunction()

@@ -1,0 +1,26 @@
+/** @file aivo.h  Everything of libaivo in one include. */
+#ifndef AIVO_AIVO_H
+#define AIVO_AIVO_H
+
+#include <aivo/client.h>
+#include <aivo/error.h>
+#include <aivo/loop.h>
+#include <aivo/options.h>
+#include <aivo/outbox.h>
+#include <aivo/quality.h>
+
+#define AIVO_VERSION_MAJOR 0
+#define AIVO_VERSION_MINOR 1
+#define AIVO_VERSION_PATCH 0
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The library's version at run time, "MAJOR.MINOR.PATCH"; static. Thread-safe. */
+AIVO_API const char *aivo_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

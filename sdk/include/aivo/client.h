@@ -1,0 +1,187 @@
+/** @file client.h  Create, start, emit, on, stop, destroy. */
+#ifndef AIVO_CLIENT_H
+#define AIVO_CLIENT_H
+
+#include <aivo/error.h>
+#include <aivo/options.h>
+#include <aivo/outbox.h>
+#include <aivo/quality.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A connection to one namespace of one server, with its offline queue and its quality.
+ * Every function may be called from every thread, inside callbacks as well, unless it says otherwise.
+ */
+struct aivo_client;
+
+/** Where the connection stands. */
+enum aivo_state {
+    AIVO_STATE_DISCONNECTED = 0, /**< not started, or stopped. Next: connecting */
+    AIVO_STATE_CONNECTING = 1,   /**< the first attempt is under way. Next: connected, reconnecting, closing, failed */
+    AIVO_STATE_CONNECTED = 2,    /**< events flow. Next: reconnecting, closing, failed */
+    AIVO_STATE_RECONNECTING = 3, /**< waiting for, or making, a further attempt. Next: connected, closing, failed */
+    AIVO_STATE_CLOSING = 4,      /**< stop was asked for. Next: disconnected */
+    AIVO_STATE_FAILED = 5        /**< given up: see the reason. Next: connecting (by start), closing (by stop) */
+};
+
+/** "disconnected", "connecting", "connected", "reconnecting", "closing" or "failed"; static. */
+AIVO_API const char *aivo_state_name(enum aivo_state state);
+
+/** Binary data of an event: {"_placeholder":true,"num":N} in the arguments stands for attachment N. */
+struct aivo_attachment {
+    const void *data;
+    size_t len; /**< bytes */
+};
+
+/** A received event or acknowledgement. Borrowed for the length of the callback. */
+struct aivo_message {
+    const char *event;  /**< UTF-8, NUL-terminated; NULL in an acknowledgement; plain WebSocket: "message" */
+    const char *args;   /**< JSON array's text, NUL-terminated; plain WebSocket: the text as it came, NULL if binary */
+    size_t args_len;    /**< bytes */
+    const struct aivo_attachment *attachments;
+    size_t attachment_count; /**< 0..10 */
+    bool wants_ack;     /**< answer with aivo_client_ack() */
+    uint64_t ack_id;    /**< for aivo_client_ack(), if wants_ack */
+    bool recovered;     /**< missed while disconnected and now delivered by connection state recovery */
+};
+
+/** The state changed. error is NULL or says why; borrowed for the length of the call. */
+typedef void (*aivo_state_fn)(struct aivo_client *client, enum aivo_state from, enum aivo_state to,
+                              const struct aivo_error *error, void *user);
+/** An event came. */
+typedef void (*aivo_event_fn)(struct aivo_client *client, const struct aivo_message *message, void *user);
+/** An emit was answered (status AIVO_OK), or never will be: AIVO_E_TIMEOUT, AIVO_E_CLOSED, AIVO_E_CANCELLED; message is then
+ *  NULL. Called exactly once for every emit that returned AIVO_OK. */
+typedef void (*aivo_ack_fn)(struct aivo_client *client, enum aivo_status status, const struct aivo_message *message,
+                            void *user);
+/** A new sample, or a level change. */
+typedef void (*aivo_quality_fn)(struct aivo_client *client, const struct aivo_quality *quality, void *user);
+/** Something went wrong that changes no state and concerns no call: a damaged queue file moved aside, a frame dropped. */
+typedef void (*aivo_notice_fn)(struct aivo_client *client, const struct aivo_error *error, void *user);
+
+/**
+ * Make a client. It does nothing until aivo_client_start().
+ * @param options  copied
+ * @param out      receives the client; the caller owns it
+ * @param err      may be NULL
+ * @return AIVO_OK, AIVO_E_INVALID (an option makes no sense: err names it), AIVO_E_MEMORY, AIVO_E_SYSTEM,
+ *         AIVO_E_TLS (a certificate or key cannot be read), AIVO_E_STORE, AIVO_E_LOCKED
+ */
+AIVO_API enum aivo_status aivo_client_create(const struct aivo_options *options, struct aivo_client **out,
+                                             struct aivo_error *err);
+
+/**
+ * Disconnect and free. Safe inside the client's own callbacks: it is freed after the callback returns. Outside, no
+ * callback of this client runs any more once this returns. Pending acks end with AIVO_E_CANCELLED before that.
+ * Messages in the queue's file stay there. NULL is allowed.
+ */
+AIVO_API void aivo_client_destroy(struct aivo_client *client);
+
+/** Connect, and stay connected. AIVO_OK also if already started; AIVO_E_STATE after destroy began. */
+AIVO_API enum aivo_status aivo_client_start(struct aivo_client *client);
+/** Disconnect, and stay so. Returns at once; the state callback tells when it is done. */
+AIVO_API enum aivo_status aivo_client_stop(struct aivo_client *client);
+/** Now is a good time to try again: a waiting reconnect is made at once. */
+AIVO_API void aivo_client_retry_now(struct aivo_client *client);
+AIVO_API enum aivo_state aivo_client_state(struct aivo_client *client);
+/** Why the connection was last lost or refused; status AIVO_OK if never. */
+AIVO_API void aivo_client_last_error(struct aivo_client *client, struct aivo_error *out);
+/** The server's id of this connection, empty while not connected. Copies at most size - 1 bytes. */
+AIVO_API void aivo_client_sid(struct aivo_client *client, char *out, size_t size);
+
+/**
+ * Answer to an aivo_auth_fn.
+ * @param payload  a JSON object's text, copied; NULL: there is none to be had, the client fails with AIVO_E_AUTH
+ * @return AIVO_OK, AIVO_E_INVALID (no JSON object)
+ */
+AIVO_API enum aivo_status aivo_client_auth(struct aivo_client *client, const char *payload);
+
+/** @name Callbacks
+ * Set them before aivo_client_start() or later; the latest holds. NULL removes one. @{ */
+AIVO_API void aivo_client_on_state(struct aivo_client *client, aivo_state_fn fn, void *user);
+AIVO_API void aivo_client_on_quality(struct aivo_client *client, aivo_quality_fn on_sample, aivo_quality_fn on_level,
+                                     void *user);
+AIVO_API void aivo_client_on_fate(struct aivo_client *client, aivo_fate_fn fn, void *user);
+AIVO_API void aivo_client_on_notice(struct aivo_client *client, aivo_notice_fn fn, void *user);
+/**
+ * Listen to an event. One callback an event: the latest holds; NULL as fn removes it. NULL as event: every event that has
+ * no callback of its own and also those that have (it is called first).
+ * @return AIVO_OK, AIVO_E_INVALID, AIVO_E_MEMORY, AIVO_E_FULL (beyond 1,024 events)
+ */
+AIVO_API enum aivo_status aivo_client_on(struct aivo_client *client, const char *event, aivo_event_fn fn, void *user);
+/** @} */
+
+/** What an emit may be told. Fill with aivo_emit_init(). */
+struct aivo_emit {
+    size_t size;                               /**< sizeof(struct aivo_emit), set by aivo_emit_init() */
+    const struct aivo_attachment *attachments; /**< copied; each has its placeholder in the arguments */
+    size_t attachment_count;                   /**< 0..10 */
+    bool is_volatile;                          /**< dropped if it cannot be written at once */
+    aivo_ack_fn ack;                           /**< asks for an answer; NULL: none */
+    void *user;                                /**< passed to ack */
+    uint32_t ack_timeout_ms;                   /**< 10,000; 0: no limit while connected */
+};
+AIVO_API void aivo_emit_init(struct aivo_emit *emit);
+
+/**
+ * Send an event now. Never waits for the network.
+ * @param event  UTF-8, 1..256 bytes, not reserved
+ * @param args   a JSON array's text; NULL means []
+ * @param how    may be NULL
+ * @return AIVO_OK, AIVO_E_NOT_CONNECTED, AIVO_E_INVALID, AIVO_E_FULL (send buffer), AIVO_E_TOO_LARGE (beyond the
+ *         server's maxPayload), AIVO_E_MEMORY
+ */
+AIVO_API enum aivo_status aivo_client_emit(struct aivo_client *client, const char *event, const char *args,
+                                           const struct aivo_emit *how);
+
+/**
+ * Acknowledge a received event.
+ * @param ack_id  of the aivo_message
+ * @param args    a JSON array's text; NULL means []
+ * @return as aivo_client_emit(); AIVO_E_NOT_CONNECTED also if the connection it came over is gone
+ */
+AIVO_API enum aivo_status aivo_client_ack(struct aivo_client *client, uint64_t ack_id, const char *args,
+                                          const struct aivo_attachment *attachments, size_t attachment_count);
+
+/**
+ * Plain WebSocket: send a message.
+ * @return as aivo_client_emit(); AIVO_E_STATE over Socket.IO
+ */
+AIVO_API enum aivo_status aivo_client_send_raw(struct aivo_client *client, const void *data, size_t len, bool binary);
+
+/**
+ * Queue an event for durable delivery. Returns once the row is on disk.
+ * Never waits for the network. Sent in order once connected, again until the server acknowledges it; what becomes of it
+ * is told by the fate callback.
+ * @param event   UTF-8, 1..256 bytes, not reserved
+ * @param args    a JSON array's text; NULL means []
+ * @param out_id  receives the message id; may be NULL; untouched on failure
+ * @param err     may be NULL
+ * @return AIVO_OK, AIVO_E_FULL, AIVO_E_STORE (e.g. disk full; nothing was queued), AIVO_E_INVALID,
+ *         AIVO_E_STATE (no queue configured)
+ */
+AIVO_API enum aivo_status aivo_client_send(struct aivo_client *client, const char *event, const char *args,
+                                           struct aivo_message_id *out_id, struct aivo_error *err);
+
+/** The queue's figures. AIVO_E_STATE without a queue. */
+AIVO_API enum aivo_status aivo_client_queue_stats(struct aivo_client *client, struct aivo_queue_stats *out);
+
+/** A snapshot. */
+AIVO_API void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out);
+
+/** @name Callbacks on the caller's thread (AIVO_CALLBACKS_DISPATCH)
+ * Poll aivo_client_fd() for reading; when it is readable, call aivo_client_dispatch(). While more than 1,024 events wait,
+ * the client stops reading from the network. @{ */
+/** The file descriptor; -1 with AIVO_CALLBACKS_SERVICE. Owned by the client. */
+AIVO_API int aivo_client_fd(struct aivo_client *client);
+/** Runs the callbacks that wait. Returns how many ran. One thread at a time. */
+AIVO_API int aivo_client_dispatch(struct aivo_client *client);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
