@@ -38,14 +38,14 @@ struct aivo_attachment {
 
 /** A received event or acknowledgement. Borrowed for the length of the callback. */
 struct aivo_message {
-    const char *event;  /**< UTF-8, NUL-terminated; NULL in an acknowledgement; plain WebSocket: "message" */
-    const char *args;   /**< JSON array's text, NUL-terminated; plain WebSocket: the text as it came, NULL if binary */
-    size_t args_len;    /**< bytes */
+    const char *event; /**< UTF-8, NUL-terminated; NULL in an acknowledgement; plain WebSocket: "message" */
+    const char *args;  /**< JSON array's text, NUL-terminated; plain WebSocket: the text as it came, NULL if binary */
+    size_t args_len;   /**< bytes */
     const struct aivo_attachment *attachments;
     size_t attachment_count; /**< 0..10 */
-    bool wants_ack;     /**< answer with aivo_client_ack() */
-    uint64_t ack_id;    /**< for aivo_client_ack(), if wants_ack */
-    bool recovered;     /**< missed while disconnected and now delivered by connection state recovery */
+    bool wants_ack;          /**< answer with aivo_client_ack() */
+    uint64_t ack_id;         /**< for aivo_client_ack(), if wants_ack */
+    bool recovered;          /**< missed while disconnected and now delivered by connection state recovery */
 };
 
 /** The state changed. error is NULL or says why; borrowed for the length of the call. */
@@ -53,13 +53,14 @@ typedef void (*aivo_state_fn)(struct aivo_client *client, enum aivo_state from, 
                               const struct aivo_error *error, void *user);
 /** An event came. */
 typedef void (*aivo_event_fn)(struct aivo_client *client, const struct aivo_message *message, void *user);
-/** An emit was answered (status AIVO_OK), or never will be: AIVO_E_TIMEOUT, AIVO_E_CLOSED, AIVO_E_CANCELLED; message is then
- *  NULL. Called exactly once for every emit that returned AIVO_OK. */
+/** An emit was answered (status AIVO_OK), or never will be: AIVO_E_TIMEOUT, AIVO_E_CLOSED, AIVO_E_CANCELLED; message is
+ * then NULL. Called exactly once for every emit that returned AIVO_OK. */
 typedef void (*aivo_ack_fn)(struct aivo_client *client, enum aivo_status status, const struct aivo_message *message,
                             void *user);
 /** A new sample, or a level change. */
 typedef void (*aivo_quality_fn)(struct aivo_client *client, const struct aivo_quality *quality, void *user);
-/** Something went wrong that changes no state and concerns no call: a damaged queue file moved aside, a frame dropped. */
+/** Something went wrong that changes no state and concerns no call: a damaged queue file moved aside, a frame dropped.
+ */
 typedef void (*aivo_notice_fn)(struct aivo_client *client, const struct aivo_error *error, void *user);
 
 /**
@@ -107,8 +108,8 @@ AIVO_API void aivo_client_on_quality(struct aivo_client *client, aivo_quality_fn
 AIVO_API void aivo_client_on_fate(struct aivo_client *client, aivo_fate_fn fn, void *user);
 AIVO_API void aivo_client_on_notice(struct aivo_client *client, aivo_notice_fn fn, void *user);
 /**
- * Listen to an event. One callback an event: the latest holds; NULL as fn removes it. NULL as event: every event that has
- * no callback of its own and also those that have (it is called first).
+ * Listen to an event. One callback an event: the latest holds; NULL as fn removes it. NULL as event: every event that
+ * has no callback of its own and also those that have (it is called first).
  * @return AIVO_OK, AIVO_E_INVALID, AIVO_E_MEMORY, AIVO_E_FULL (beyond 1,024 events)
  */
 AIVO_API enum aivo_status aivo_client_on(struct aivo_client *client, const char *event, aivo_event_fn fn, void *user);
@@ -173,8 +174,8 @@ AIVO_API enum aivo_status aivo_client_queue_stats(struct aivo_client *client, st
 AIVO_API void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out);
 
 /** @name Callbacks on the caller's thread (AIVO_CALLBACKS_DISPATCH)
- * Poll aivo_client_fd() for reading; when it is readable, call aivo_client_dispatch(). While more than 1,024 events wait,
- * the client stops reading from the network. @{ */
+ * Poll aivo_client_fd() for reading; when it is readable, call aivo_client_dispatch(). While more than 1,024 events
+ * wait, the client stops reading from the network. @{ */
 /** The file descriptor; -1 with AIVO_CALLBACKS_SERVICE. Owned by the client. */
 AIVO_API int aivo_client_fd(struct aivo_client *client);
 /** Runs the callbacks that wait. Returns how many ran. One thread at a time. */

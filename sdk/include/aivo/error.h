@@ -50,8 +50,8 @@ AIVO_API const char *aivo_status_name(enum aivo_status status);
 /** What exactly went wrong. Filled by calls that take one; plain data, nothing to free. */
 struct aivo_error {
     enum aivo_status status; /**< the same as the call returned */
-    int code;                /**< a further number where there is one: HTTP status, errno, X509 error, SQLite code; or 0 */
-    char message[240];       /**< one line, NUL-terminated: what was wrong, with what, and what to do if that is known */
+    int code;          /**< a further number where there is one: HTTP status, errno, X509 error, SQLite code; or 0 */
+    char message[240]; /**< one line, NUL-terminated: what was wrong, with what, and what to do if that is known */
 };
 
 #ifdef __cplusplus

@@ -45,8 +45,9 @@ struct aivo_tls_options {
     const char *ca_file;   /**< PEM; replaces the system's CAs. NULL: the system's */
     const char *cert_file; /**< PEM chain of a client certificate, with key_file; NULL: none */
     const char *key_file;  /**< PEM private key */
-    const char *pin;       /**< "sha256//BASE64" of the server's SPKI, several joined with ';'; checked besides the CA. NULL: none */
-    bool insecure;         /**< no certificate check at all. A pin is still checked. */
+    const char
+        *pin; /**< "sha256//BASE64" of the server's SPKI, several joined with ';'; checked besides the CA. NULL: none */
+    bool insecure; /**< no certificate check at all. A pin is still checked. */
 };
 
 /** Reconnecting. */
@@ -61,22 +62,22 @@ struct aivo_reconnect_options {
 
 /** The offline queue. See outbox.h. */
 struct aivo_queue_options {
-    const char *path;           /**< the SQLite file, made if it is not there; NULL: aivo_client_send() is refused */
-    uint32_t max_messages;      /**< 100; 1..10,000,000: the oldest is evicted beyond it */
-    uint32_t ttl_s;             /**< 86,400 (24 h): age at which a message expires; 0: never */
-    uint32_t max_retries;       /**< 3: attempts answered with an error, or not at all while connected */
-    uint32_t window;            /**< 64; 1..1,024: messages sent and not yet acknowledged */
-    uint32_t ack_timeout_ms;    /**< 10,000 */
-    uint32_t retry_base_ms;     /**< 1,000: first wait after a failed attempt, doubled with each, with jitter */
-    uint32_t retry_cap_ms;      /**< 30,000 */
+    const char *path;        /**< the SQLite file, made if it is not there; NULL: aivo_client_send() is refused */
+    uint32_t max_messages;   /**< 100; 1..10,000,000: the oldest is evicted beyond it */
+    uint32_t ttl_s;          /**< 86,400 (24 h): age at which a message expires; 0: never */
+    uint32_t max_retries;    /**< 3: attempts answered with an error, or not at all while connected */
+    uint32_t window;         /**< 64; 1..1,024: messages sent and not yet acknowledged */
+    uint32_t ack_timeout_ms; /**< 10,000 */
+    uint32_t retry_base_ms;  /**< 1,000: first wait after a failed attempt, doubled with each, with jitter */
+    uint32_t retry_cap_ms;   /**< 30,000 */
 };
 
 /** Measuring. */
 struct aivo_quality_options {
-    bool enabled;                    /**< true */
-    uint32_t interval_ms;            /**< 10,000: time between probes; 100..3,600,000 */
-    uint32_t timeout_ms;             /**< 5,000: an unanswered probe is lost */
-    bool quality_ping;               /**< true: every third probe also asks the server's handler, where it answers */
+    bool enabled;         /**< true */
+    uint32_t interval_ms; /**< 10,000: time between probes; 100..3,600,000 */
+    uint32_t timeout_ms;  /**< 5,000: an unanswered probe is lost */
+    bool quality_ping;    /**< true: every third probe also asks the server's handler, where it answers */
     struct aivo_quality_thresholds thresholds; /**< 100, 250, 500 ms */
 };
 
@@ -99,12 +100,12 @@ struct aivo_options {
     uint32_t handshake_timeout_ms;  /**< 10,000: Engine.IO handshake and CONNECT together */
     uint64_t max_payload_bytes;     /**< 16 MiB: a larger received message closes the connection */
     uint64_t max_send_buffer_bytes; /**< 16 MiB: emits beyond it fail with AIVO_E_FULL */
-    const char *proxy;              /**< "http://[user:password@]host:port"; "" is none; NULL: https_proxy, http_proxy and
-                                         no_proxy of the environment */
-    bool recovery;                  /**< true: connection state recovery where the server offers it */
-    bool watch_network;             /**< true: a network change (Linux: netlink) retries at once */
-    enum aivo_callbacks callbacks;  /**< AIVO_CALLBACKS_SERVICE */
-    struct aivo_loop *loop;         /**< a shared loop, kept alive by the client; NULL: one of its own */
+    const char *proxy;  /**< "http://[user:password@]host:port"; "" is none; NULL: https_proxy, http_proxy and
+                             no_proxy of the environment */
+    bool recovery;      /**< true: connection state recovery where the server offers it */
+    bool watch_network; /**< true: a network change (Linux: netlink) retries at once */
+    enum aivo_callbacks callbacks; /**< AIVO_CALLBACKS_SERVICE */
+    struct aivo_loop *loop;        /**< a shared loop, kept alive by the client; NULL: one of its own */
     struct aivo_tls_options tls;
     struct aivo_reconnect_options reconnect;
     struct aivo_queue_options queue;

@@ -32,17 +32,18 @@ AIVO_API const char *aivo_fate_name(enum aivo_fate fate);
 
 /** A durable message as a callback or a listing shows it. Borrowed for the length of the call. */
 struct aivo_queued {
-    size_t size;               /**< of this struct, as the library knows it */
+    size_t size; /**< of this struct, as the library knows it */
     struct aivo_message_id id;
-    const char *event;         /**< UTF-8 */
-    const char *args;          /**< a JSON array's text */
-    int64_t created_ms;        /**< Unix time, ms */
-    int64_t expires_ms;        /**< Unix time, ms; 0: never */
-    uint32_t attempts;         /**< that failed */
-    const char *last_error;    /**< why the last attempt failed; NULL: none did */
+    const char *event;      /**< UTF-8 */
+    const char *args;       /**< a JSON array's text */
+    int64_t created_ms;     /**< Unix time, ms */
+    int64_t expires_ms;     /**< Unix time, ms; 0: never */
+    uint32_t attempts;      /**< that failed */
+    const char *last_error; /**< why the last attempt failed; NULL: none did */
 };
 
-/** Told of every message that leaves the queue. answer: the acknowledgement's arguments, a JSON array's text, or NULL. */
+/** Told of every message that leaves the queue. answer: the acknowledgement's arguments, a JSON array's text, or NULL.
+ */
 typedef void (*aivo_fate_fn)(struct aivo_client *client, const struct aivo_queued *message, enum aivo_fate fate,
                              const char *answer, void *user);
 

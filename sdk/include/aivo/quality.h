@@ -35,30 +35,30 @@ struct aivo_quality_thresholds {
  * Latencies are round-trip times of RFC 6455 PING frames in ms, over the last 10 samples unless said otherwise.
  */
 struct aivo_quality {
-    size_t size;             /**< of this struct, as the library knows it */
-    int64_t time_ms;         /**< when it was taken: Unix time, ms */
-    enum aivo_level level;   /**< OFFLINE while not connected or without a sample */
-    int score;               /**< 1..100; 0 is offline */
-    double latency_ms;       /**< the latest sample */
-    double avg_latency_ms;   /**< mean of the window */
-    double min_latency_ms;   /**< least of the window */
-    double p50_ms;           /**< median of the last 256 samples */
-    double p95_ms;           /**< 95th percentile of the last 256 samples */
-    double p99_ms;           /**< 99th percentile of the last 256 samples */
-    double jitter_ms;        /**< standard deviation of the window */
-    double loss_pct;         /**< probes unanswered for 5 s, in % of all since start; 0..100 */
-    double loss_low_pct;     /**< its two-sided 95 % Wilson interval: lower end */
-    double loss_high_pct;    /**< upper end */
-    double uplink_loss_pct;  /**< NAN: not measured */
+    size_t size;              /**< of this struct, as the library knows it */
+    int64_t time_ms;          /**< when it was taken: Unix time, ms */
+    enum aivo_level level;    /**< OFFLINE while not connected or without a sample */
+    int score;                /**< 1..100; 0 is offline */
+    double latency_ms;        /**< the latest sample */
+    double avg_latency_ms;    /**< mean of the window */
+    double min_latency_ms;    /**< least of the window */
+    double p50_ms;            /**< median of the last 256 samples */
+    double p95_ms;            /**< 95th percentile of the last 256 samples */
+    double p99_ms;            /**< 99th percentile of the last 256 samples */
+    double jitter_ms;         /**< standard deviation of the window */
+    double loss_pct;          /**< probes unanswered for 5 s, in % of all since start; 0..100 */
+    double loss_low_pct;      /**< its two-sided 95 % Wilson interval: lower end */
+    double loss_high_pct;     /**< upper end */
+    double uplink_loss_pct;   /**< NAN: not measured */
     double downlink_loss_pct; /**< NAN: not measured */
-    bool stable_known;       /**< false below two samples */
-    bool stable;             /**< stddev / mean < 0.3 over the window */
-    double network_ms;       /**< share of the network; NAN: not measured */
-    double edge_ms;          /**< share of the edge and the server's event loop; NAN: not measured */
-    double handler_ms;       /**< what the server's handler adds to a PING: quality_ping minus PING, at least 0 */
-    uint64_t samples;        /**< answered probes since start */
-    uint64_t lost;           /**< unanswered probes since start */
-    uint64_t reconnects;     /**< connections made after the first */
+    bool stable_known;        /**< false below two samples */
+    bool stable;              /**< stddev / mean < 0.3 over the window */
+    double network_ms;        /**< share of the network; NAN: not measured */
+    double edge_ms;           /**< share of the edge and the server's event loop; NAN: not measured */
+    double handler_ms;        /**< what the server's handler adds to a PING: quality_ping minus PING, at least 0 */
+    uint64_t samples;         /**< answered probes since start */
+    uint64_t lost;            /**< unanswered probes since start */
+    uint64_t reconnects;      /**< connections made after the first */
 };
 
 #ifdef __cplusplus

@@ -17,15 +17,15 @@ enum aivo_eio_type {
 
 enum aivo_eio_error {
     AIVO_EIO_OK = 0,
-    AIVO_EIO_E_EMPTY,     /* no type byte */
-    AIVO_EIO_E_TYPE,      /* the first byte is no packet type */
-    AIVO_EIO_E_BASE64,    /* a 'b' packet whose rest is no base64 */
-    AIVO_EIO_E_UTF8,      /* text that is not UTF-8 */
-    AIVO_EIO_E_JSON,      /* the handshake is no JSON object */
-    AIVO_EIO_E_SID,       /* the handshake has no sid, an empty one or one over 63 bytes */
-    AIVO_EIO_E_INTERVAL,  /* pingInterval or pingTimeout missing, zero or beyond a day */
-    AIVO_EIO_E_PAYLOAD,   /* maxPayload present but no positive whole number */
-    AIVO_EIO_E_TOO_MANY,  /* a payload with more than AIVO_EIO_MAX_PACKETS packets */
+    AIVO_EIO_E_EMPTY,    /* no type byte */
+    AIVO_EIO_E_TYPE,     /* the first byte is no packet type */
+    AIVO_EIO_E_BASE64,   /* a 'b' packet whose rest is no base64 */
+    AIVO_EIO_E_UTF8,     /* text that is not UTF-8 */
+    AIVO_EIO_E_JSON,     /* the handshake is no JSON object */
+    AIVO_EIO_E_SID,      /* the handshake has no sid, an empty one or one over 63 bytes */
+    AIVO_EIO_E_INTERVAL, /* pingInterval or pingTimeout missing, zero or beyond a day */
+    AIVO_EIO_E_PAYLOAD,  /* maxPayload present but no positive whole number */
+    AIVO_EIO_E_TOO_MANY, /* a payload with more than AIVO_EIO_MAX_PACKETS packets */
     AIVO_EIO_E_MEMORY,
 };
 const char *aivo_eio_strerror(enum aivo_eio_error error);

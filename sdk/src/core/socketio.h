@@ -41,8 +41,8 @@ const char *aivo_sio_strerror(enum aivo_sio_error error);
 
 struct aivo_sio_packet {
     enum aivo_sio_type type;
-    unsigned attachments;  /* 0 but for the binary types */
-    const char *nsp;       /* without query; "/" if none is given */
+    unsigned attachments; /* 0 but for the binary types */
+    const char *nsp;      /* without query; "/" if none is given */
     size_t nsp_len;
     bool has_id;
     uint64_t id;

@@ -1,0 +1,52 @@
+/*
+ * The offline queue as the client uses it: a store thread that alone touches the file, and the pure delivery policy.
+ * aivo_queue_send() and the reading calls are for any thread; the steps are for the loop's thread, and never wait for
+ * the disk.
+ */
+#ifndef AIVO_QUEUE_H
+#define AIVO_QUEUE_H
+
+#include "instant.h"
+#include "json.h"
+#include <aivo/options.h>
+#include <aivo/outbox.h>
+
+struct aivo_store;
+
+struct aivo_queue;
+
+/* What the queue asks of its client, on the loop's thread, from inside aivo_queue_step() only. */
+struct aivo_queue_sink {
+    /* Send this now and call aivo_queue_answered() with the ticket when the answer is there or is overdue.
+     * AIVO_OK: under way. AIVO_E_FULL: try later (the step stops here). AIVO_E_NOT_CONNECTED: likewise.
+     * Any other: this message can never be sent (e.g. AIVO_E_TOO_LARGE): it dies with that reason. */
+    enum aivo_status (*send)(void *user, uint64_t ticket, const struct aivo_queued *message, uint32_t ack_timeout_ms);
+    void (*fate)(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer);
+    void (*notice)(void *user, const struct aivo_error *error); /* file moved aside, disk full while removing, ... */
+};
+
+/* Opens or makes the file. A file that is no queue is moved aside (FILE.corrupt-<time>) and reported by notice.
+ * wake is called from the store thread when aivo_queue_step() has something to do; it must only wake the loop.
+ * store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
+enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,
+                                 void (*wake)(void *user), void *user, struct aivo_queue **out, struct aivo_error *err);
+/* Finishes what is under way and joins the store thread. Nothing may be in aivo_queue_send() any more. */
+void aivo_queue_close(struct aivo_queue *q);
+
+/* Any thread: returns when the message is on disk. The caller has validated event and args. */
+enum aivo_status aivo_queue_send(struct aivo_queue *q, const char *event, const char *args,
+                                 struct aivo_message_id *out_id, struct aivo_error *err);
+void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out);
+
+/* Loop's thread. */
+void aivo_queue_connected(struct aivo_queue *q, const struct aivo_instant *at);
+void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at); /* what is in flight waits anew */
+/* An answer (status AIVO_OK, answer is the ack's array as validated JSON) or AIVO_E_TIMEOUT. A ticket that is not in
+ * flight any more is ignored. */
+void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, enum aivo_status status,
+                         const struct aivo_json *answer);
+void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const struct aivo_queue_sink *sink,
+                     void *user);
+int64_t aivo_queue_deadline(const struct aivo_queue *q); /* AIVO_NEVER: none */
+
+#endif
