@@ -1,0 +1,238 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds the project and runs every test. See tests/README.md.
+#
+#   tests/run.sh            everything that fits into a quarter of an hour
+#   tests/run.sh --quick    one build, its tests and the end-to-end tests: below two minutes
+#   tests/run.sh --full     the long tests as well
+#
+# The last line is "N passed, N failed, N skipped"; the reason of each skip stands above it.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+
+# A skip whose text holds none of these is a failure: a test that silently stops running is no test.
+allowed_skips=(
+    "AIVO_LONG"        # asked for with --full
+    "no IPv6"          # the machine has no IPv6 loopback
+    "no full disk"     # a small file system cannot be mounted here
+)
+
+mode=default
+jobs=$(nproc)
+install=1
+for arg in "$@"; do
+    case $arg in
+    --quick) mode=quick ;;
+    --full) mode=full ;;
+    --no-install) install=0 ;;
+    --help | -h)
+        sed -n '2,9s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *)
+        echo "tests/run.sh: unknown option $arg (see --help)" >&2
+        exit 64
+        ;;
+    esac
+done
+
+logs=$root/build/test-logs
+mkdir -p "$logs"
+results=$logs/results
+: >"$results"
+started=$SECONDS
+
+say() { printf '[%3ds] %s\n' $((SECONDS - started)) "$*"; }
+
+# record STAGE PASSED FAILED SKIPPED; the lines of skips and failures come on standard input.
+record() {
+    printf '%s %d %d %d\n' "$1" "$2" "$3" "$4" >>"$results"
+    sed "s|^|$1: |" >>"$results.lines"
+    say "$1: $2 passed, $3 failed, $4 skipped"
+}
+: >"$results.lines"
+
+# check NAME COMMAND...: one test whose whole result is the exit status.
+check() {
+    local name=$1 log
+    shift
+    log=$logs/$name.log
+    if "$@" >"$log" 2>&1; then
+        record "$name" 1 0 0 </dev/null
+    else
+        tail -n 40 "$log" | sed 's/^/    /'
+        record "$name" 0 1 0 <<<"FAILED (see $log)"
+        return 1
+    fi
+}
+
+# ---------------------------------------------------------------- packages
+
+packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates curl jq openssl procps
+    libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev libcjson-dev libjwt-dev libcmocka-dev
+    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3)
+
+missing_packages() {
+    local p
+    for p in "${packages[@]}"; do
+        dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || echo "$p"
+    done
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+}
+
+install_packages() {
+    local as_root=() missing
+    mapfile -t missing < <(missing_packages)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    "${as_root[@]}" apt-get update -q &&
+        "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+install_npm() { # DIR: what its lock file names, once for each content of the lock file
+    local dir=$1 stamp=$1/node_modules/.installed-lock
+    cmp -s "$dir/package-lock.json" "$stamp" && return 0
+    (cd "$dir" && npm ci --no-audit --no-fund --loglevel=error) && cp "$dir/package-lock.json" "$stamp"
+}
+
+# ------------------------------------------------------------------ checks
+
+shell_scripts() { git ls-files '*.sh' .ci/run | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
+
+check_shell() { shell_scripts | xargs shellcheck -x; }
+
+check_format() { git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror; }
+
+# Every public header compiles alone, as C11 and as C++17.
+check_headers() {
+    local h bad=0
+    for h in sdk/include/aivo/*.h; do
+        gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Isdk/include -x c "$h" || bad=1
+        g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Isdk/include -x c++ "$h" || bad=1
+    done
+    return $bad
+}
+
+# Lock files say what and with which digest, never from which address: that is the machine's to choose.
+check_locks() {
+    local bad
+    bad=$(git ls-files '*package-lock.json' | xargs -r grep -l '"resolved"')
+    [ -z "$bad" ] || { echo "addresses in: $bad"; return 1; }
+}
+
+# ------------------------------------------------------------------- tests
+
+build() { # PRESET
+    check "build-$1" bash -c "cmake --preset $1 && cmake --build --preset $1 -j$jobs"
+}
+
+unit() { # PRESET: CTest, with the tests inside each cmocka program counted
+    local preset=$1 dir=$root/build/$1 log=$logs/ctest-$1.log counts
+    rm -f "$dir/Testing/Temporary/LastTest.log"
+    ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1} UBSAN_OPTIONS=print_stacktrace=1 \
+        TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1} \
+        ctest --test-dir "$dir" -j"$jobs" --output-on-failure --no-tests=error >"$log" 2>&1
+    local status=$?
+    [ $status -eq 0 ] || tail -n 100 "$log" | sed 's/^/    /'
+    counts=$(awk -f tests/support/ctest-count.awk "$dir/Testing/Temporary/LastTest.log" 2>"$log.lines")
+    # shellcheck disable=SC2086  # three numbers
+    set -- ${counts:-0 1 0}
+    [ $status -eq 0 ] || [ "$2" -gt 0 ] || set -- "$1" 1 "$3"
+    record "unit-$preset" "$1" "$2" "$3" <"$log.lines"
+}
+
+# tap NAME LOG: counts what node's test runner said, in TAP.
+tap() {
+    local name=$1 log=$2 passed failed skipped
+    passed=$(awk '/^# pass /{n = $3} END {print n + 0}' "$log")
+    failed=$(awk '/^# fail /{n = $3} /^# cancelled /{c = $3} END {print n + c}' "$log")
+    skipped=$(awk '/^# skipped /{n = $3} END {print n + 0}' "$log")
+    [ $((passed + failed)) -gt 0 ] || failed=1
+    if [ "$failed" -gt 0 ]; then
+        grep -E -A 25 '^ *not ok ' "$log" | head -n 150 | sed 's/^/    /'
+    fi
+    grep -E '^ *(not ok|ok .*# SKIP)' "$log" | sed 's/^ *//; s/^not ok [0-9]* -/FAILED/; s/^ok [0-9]* - //' |
+        record "$name" "$passed" "$failed" "$skipped"
+}
+
+end_to_end() { # PRESET
+    [ -n "$(ls tests/e2e/*.test.mjs 2>/dev/null)" ] || return 0
+    local log=$logs/e2e-$1.log
+    AIVO_BUILD=$root/build/$1 AIVO_LONG=$([ $mode = full ] && echo 1) \
+        node --test --test-concurrency="$jobs" --test-reporter=tap tests/e2e/*.test.mjs >"$log" 2>&1
+    tap "e2e-$1" "$log"
+}
+
+cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N passed, N failed, N skipped"
+    [ -f tests/cli/run.mjs ] || return 0
+    local log=$logs/cli-$1.log line
+    AIVO_BUILD=$root/build/$1 node tests/cli/run.mjs >"$log" 2>&1
+    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$log" | tail -n 1)
+    # shellcheck disable=SC2086  # the numbers of "N passed, N failed, N skipped"
+    set -- "$1" ${line//[^0-9 ]/}
+    if [ $# -lt 3 ] || [ "$3" -gt 0 ]; then
+        tail -n 60 "$log" | sed 's/^/    /'
+    fi
+    grep -iE 'skip|fail' "$log" | grep -vE '^[0-9]+ passed' | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
+}
+
+prometheus() { # PRESET
+    [ -f tests/e2e/prometheus.sh ] || return 0
+    check prometheus env AIVO_BUILD="$root/build/$1" bash tests/e2e/prometheus.sh
+}
+
+# ------------------------------------------------------------------- order
+
+if [ $install -eq 1 ]; then
+    install_packages || { say "the packages cannot be installed"; exit 1; }
+fi
+say "checks"
+check shellcheck check_shell
+check clang-format check_format
+check public-headers check_headers
+check lock-files check_locks
+
+presets=(dev asan tsan)
+[ $mode != quick ] || presets=(dev)
+if [ -f tests/e2e/package-lock.json ]; then
+    check npm-e2e install_npm tests/e2e
+fi
+for preset in "${presets[@]}"; do
+    say "$preset: building"
+    build "$preset" || continue
+    say "$preset: unit and wire tests"
+    unit "$preset"
+    if [ "$preset" = dev ] || [ $mode = full ]; then
+        say "$preset: command line and end to end"
+        cli "$preset"
+        end_to_end "$preset"
+        [ "$preset" != dev ] || prometheus "$preset"
+    fi
+done
+
+# ----------------------------------------------------------------- account
+
+passed=$(awk '{n += $2} END {print n + 0}' "$results")
+failed=$(awk '{n += $3} END {print n + 0}' "$results")
+skipped=$(awk '{n += $4} END {print n + 0}' "$results")
+unexpected=0
+while IFS= read -r line; do
+    echo "$line"
+    case $line in *FAILED*) continue ;; esac
+    known=0
+    for reason in "${allowed_skips[@]}"; do
+        case $line in *"$reason"*) known=1 ;; esac
+    done
+    if [ $known -eq 0 ]; then
+        echo "    that skip is not on the list in tests/run.sh: it counts as failed"
+        unexpected=$((unexpected + 1))
+    fi
+done <"$results.lines"
+failed=$((failed + unexpected))
+skipped=$((skipped > unexpected ? skipped - unexpected : 0))
+say "done"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
