@@ -1,0 +1,11 @@
+/* Where a binary packet's attachments belong: {"_placeholder":true,"num":N}. */
+#ifndef AIVO_CORE_PLACEHOLDER_H
+#define AIVO_CORE_PLACEHOLDER_H
+
+#include "json.h"
+
+/* Sets bit N of *seen for each placeholder anywhere in the value. One pass whatever the depth.
+ * false if one is malformed, out of range or was seen before. */
+bool aivo_sio_find_placeholders(const struct aivo_json *value, unsigned *seen);
+
+#endif
