@@ -43,8 +43,9 @@ struct aivo_quality_core {
     uint64_t probe_id;     /* of the one under way */
     int64_t probe_sent_us; /* when it was sent */
     int64_t probe_due_us;  /* when the next one is due */
-    bool hanging;          /* no probe was answered since hang_since_us */
-    int64_t hang_since_us; /* when the oldest probe after the last answer was due to go out */
+    bool hanging;          /* probes after the last answer are unanswered */
+    uint64_t hang_id;      /* the first of them */
+    int64_t hang_since_us; /* when that was sent, or became due while it could not be sent */
 
     bool handler_waiting;
     uint64_t handler_id;
