@@ -36,6 +36,11 @@ struct srv_config {
 
     char *cors_origin; /* comma-separated, or "*"; never NULL; checked to be a list that srv_cors_new() takes */
 
+    char *redis_host; /* NULL always: this build refuses to start with REDIS_HOST, as it does with AGENT_URL */
+    uint16_t redis_port;
+    char *redis_username, *redis_password, *redis_prefix;
+    char *agent_url;
+
     bool ssl_enabled;
     char *ssl_key_path, *ssl_cert_path; /* never NULL if ssl_enabled */
     char *ssl_ca_path;                  /* set: clients must show a certificate of this CA */
