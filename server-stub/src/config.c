@@ -115,12 +115,8 @@ static bool take_own_flag(struct loading *l, const char *name, size_t len)
     struct {
         const char *name;
         bool *flag;
-    } own[] = {{"--conformance", &l->conformance},
-               {"--check", &l->check},
-               {"--help", &l->help},
-               {"-h", &l->help},
-               {"--version", &l->version},
-               {"-V", &l->version}};
+    } own[] = {{"--conformance", &l->conformance}, {"--check", &l->check}, {"--help", &l->help}, {"-h", &l->help},
+               {"--version", &l->version},         {"-V", &l->version}};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strlen(own[i].name) == len && memcmp(own[i].name, name, len) == 0) {
             *own[i].flag = true;

@@ -27,16 +27,11 @@ static const struct {
 };
 
 static const char *const error_names[SRV_ERROR_COUNT] = {
-    [SRV_ERROR_RATE_LIMIT] = "rate_limit",
-    [SRV_ERROR_UNKNOWN_ACTION] = "unknown_action",
-    [SRV_ERROR_NO_SESSION] = "no_session",
-    [SRV_ERROR_AGENT_ERROR] = "agent_error",
-    [SRV_ERROR_SOCKET_ERROR] = "socket_error",
-    [SRV_ERROR_AUTH] = "auth",
-    [SRV_ERROR_BAD_PACKET] = "bad_packet",
-    [SRV_ERROR_PAYLOAD_TOO_LARGE] = "payload_too_large",
-    [SRV_ERROR_SLOW_CONSUMER] = "slow_consumer",
-    [SRV_ERROR_REDIS] = "redis",
+    [SRV_ERROR_RATE_LIMIT] = "rate_limit",       [SRV_ERROR_UNKNOWN_ACTION] = "unknown_action",
+    [SRV_ERROR_NO_SESSION] = "no_session",       [SRV_ERROR_AGENT_ERROR] = "agent_error",
+    [SRV_ERROR_SOCKET_ERROR] = "socket_error",   [SRV_ERROR_AUTH] = "auth",
+    [SRV_ERROR_BAD_PACKET] = "bad_packet",       [SRV_ERROR_PAYLOAD_TOO_LARGE] = "payload_too_large",
+    [SRV_ERROR_SLOW_CONSUMER] = "slow_consumer", [SRV_ERROR_REDIS] = "redis",
 };
 
 static const char *const reason_names[SRV_REASON_COUNT] = {
@@ -138,8 +133,7 @@ static void plain(struct aivo_buf *out, const char *name, const char *type, cons
 }
 
 /* Label values are our own constants, without a character that would need escaping. */
-static void labelled(struct aivo_buf *out, const char *name, const char *label, const char *label_value,
-                     uint64_t value)
+static void labelled(struct aivo_buf *out, const char *name, const char *label, const char *label_value, uint64_t value)
 {
     aivo_buf_str(out, name);
     aivo_buf_char(out, '{');
