@@ -12,6 +12,7 @@
 #define AIVO_VERSION_MAJOR 0
 #define AIVO_VERSION_MINOR 1
 #define AIVO_VERSION_PATCH 0
+#define AIVO_VERSION_TEXT  "0.1.0"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,0 +1,283 @@
+/* The public face: creating, destroying, and calls that leave a command in the inbox. */
+#include "client_internal.h"
+
+#include "clock.h"
+#include "error_internal.h"
+#include <aivo/aivo.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *aivo_version(void)
+{
+    return AIVO_VERSION_TEXT;
+}
+
+const char *aivo_state_name(enum aivo_state state)
+{
+    static const char *const names[] = {"disconnected", "connecting", "connected", "reconnecting", "closing", "failed"};
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+static void wake_queue_owner(void *user)
+{
+    struct aivo_client *c = user;
+    aivo_task_wake(&c->task);
+}
+
+static enum aivo_status create_session(struct aivo_client *c, struct aivo_error *err)
+{
+    const struct aivo_options *o = &c->settings.options;
+    struct aivo_session_config config = {
+        .protocol = o->protocol,
+        .nsp = o->nsp,
+        .reconnect = o->reconnect,
+        .ask_auth = o->auth_fn && o->protocol == AIVO_PROTOCOL_SOCKETIO,
+        .auth = o->auth,
+        .auth_timeout_ms = o->auth_timeout_ms,
+        .connect_timeout_ms = o->connect_timeout_ms,
+        .handshake_timeout_ms = o->handshake_timeout_ms,
+        .max_payload_bytes = o->max_payload_bytes,
+        .recovery = o->recovery,
+    };
+    /* A plain WebSocket has no heartbeat of its own: our probes are answered, or it is dead. */
+    if (o->protocol == AIVO_PROTOCOL_WEBSOCKET && o->quality.enabled)
+        config.silence_ms = 2 * o->quality.interval_ms + o->quality.timeout_ms;
+    c->session = aivo_session_create(&config);
+    c->acks = aivo_acks_create();
+    aivo_quality_init(&c->quality, &o->quality);
+    if (!c->session || !c->acks)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for a client");
+    return AIVO_OK;
+}
+
+static enum aivo_status join_loop(struct aivo_client *c, struct aivo_error *err)
+{
+    struct aivo_loop *loop = c->settings.options.loop;
+    if (loop) {
+        aivo_loop_ref(loop);
+    } else {
+        enum aivo_status status = aivo_loop_create(&loop, err);
+        if (status != AIVO_OK)
+            return status;
+    }
+    aivo_task_init(&c->task, loop, aivo_client_turn);
+    return AIVO_OK;
+}
+
+static void free_parts(struct aivo_client *c)
+{
+    if (c->queue)
+        aivo_queue_close(c->queue);
+    aivo_session_destroy(c->session);
+    aivo_acks_destroy(c->acks);
+    aivo_dispatch_free(&c->dispatch);
+    aivo_inbox_free(&c->inbox);
+    aivo_callbacks_free(&c->callbacks);
+    aivo_buf_free(&c->out);
+    aivo_buf_free(&c->in);
+    aivo_buf_free(&c->name);
+    aivo_settings_free(&c->settings);
+    pthread_mutex_destroy(&c->lock);
+    if (c->task.loop)
+        aivo_loop_unref(c->task.loop);
+    free(c);
+}
+
+enum aivo_status aivo_client_create(const struct aivo_options *options, struct aivo_client **out,
+                                    struct aivo_error *err)
+{
+    if (!options || !out)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "%s is NULL", options ? "out" : "options");
+    struct aivo_client *c = calloc(1, sizeof *c);
+    if (!c)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for a client");
+    pthread_mutex_init(&c->lock, NULL);
+    aivo_inbox_init(&c->inbox);
+    atomic_init(&c->state, AIVO_STATE_DISCONNECTED);
+    atomic_init(&c->max_payload, 0);
+    bool by_dispatch = options->callbacks == AIVO_CALLBACKS_DISPATCH;
+    enum aivo_status status = aivo_dispatch_init(&c->dispatch, by_dispatch, err);
+    if (status == AIVO_OK)
+        status = aivo_settings_init(&c->settings, options, err);
+    if (status == AIVO_OK)
+        status = create_session(c, err);
+    if (status == AIVO_OK)
+        status = join_loop(c, err);
+    if (status == AIVO_OK && c->settings.options.queue.path)
+        status = aivo_queue_open(&c->settings.options.queue, NULL, wake_queue_owner, c, &c->queue, err);
+    if (status != AIVO_OK) {
+        free_parts(c);
+        return status;
+    }
+    const struct aivo_instant at = aivo_instant_now();
+    c->snapshot.time_ms = at.unix_ms;
+    aivo_quality_snapshot(&c->quality, at.now_us, &c->snapshot);
+    *out = c;
+    return AIVO_OK;
+}
+
+/* The end, on the loop's thread, with none of the client's own callbacks on the stack. */
+static void destroy_here(struct aivo_client *c)
+{
+    aivo_client_teardown(c);
+    free_parts(c);
+}
+
+/* From another thread: the loop takes the client down, then it is ours alone. */
+static void destroy_from_outside(struct aivo_client *c)
+{
+    struct aivo_dispatch *d = &c->dispatch;
+    pthread_mutex_lock(&d->lock);
+    d->closed = true;
+    bool inside = d->depth > 0 && pthread_equal(d->runner, pthread_self());
+    if (inside)
+        d->destroy_asked = true; /* aivo_client_dispatch() does it when its callback returns */
+    pthread_mutex_unlock(&d->lock);
+    if (inside)
+        return;
+    struct aivo_teardown done = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct aivo_command command = {.type = AIVO_CMD_DESTROY, .user = &done};
+    aivo_inbox_put(&c->inbox, &command);
+    aivo_task_wake(&c->task);
+    pthread_mutex_lock(&done.lock);
+    while (!done.finished)
+        pthread_cond_wait(&done.cond, &done.lock);
+    pthread_mutex_unlock(&done.lock);
+    aivo_dispatch_finish(c);
+    free_parts(c);
+}
+
+void aivo_client_destroy(struct aivo_client *c)
+{
+    if (!c)
+        return;
+    if (!aivo_loop_here(c->task.loop)) {
+        destroy_from_outside(c);
+    } else if (c->callback_depth > 0) {
+        c->destroy_asked = true;
+        aivo_task_wake(&c->task); /* its next turn is the last */
+    } else {
+        destroy_here(c);
+    }
+}
+
+void aivo_client_finish(struct aivo_client *c)
+{
+    destroy_here(c);
+}
+
+/* Leaves a copy of the command in the inbox. */
+static enum aivo_status leave(struct aivo_client *c, const struct aivo_command *like)
+{
+    struct aivo_command *command = aivo_command_copy(like);
+    if (!command)
+        return AIVO_E_MEMORY;
+    aivo_inbox_put(&c->inbox, command);
+    aivo_task_wake(&c->task);
+    return AIVO_OK;
+}
+
+enum aivo_status aivo_client_start(struct aivo_client *c)
+{
+    return leave(c, &(struct aivo_command){.type = AIVO_CMD_START});
+}
+
+enum aivo_status aivo_client_stop(struct aivo_client *c)
+{
+    return leave(c, &(struct aivo_command){.type = AIVO_CMD_STOP});
+}
+
+void aivo_client_retry_now(struct aivo_client *c)
+{
+    leave(c, &(struct aivo_command){.type = AIVO_CMD_RETRY});
+}
+
+enum aivo_status aivo_client_auth(struct aivo_client *c, const char *payload)
+{
+    if (payload && aivo_json_parse(payload, strlen(payload), NULL).type != AIVO_JSON_OBJECT)
+        return AIVO_E_INVALID;
+    return leave(
+        c, &(struct aivo_command){.type = AIVO_CMD_AUTH, .text = payload, .text_len = payload ? strlen(payload) : 0});
+}
+
+enum aivo_state aivo_client_state(struct aivo_client *c)
+{
+    return (enum aivo_state)atomic_load(&c->state);
+}
+
+void aivo_client_last_error(struct aivo_client *c, struct aivo_error *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->last_error;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void aivo_client_sid(struct aivo_client *c, char *out, size_t size)
+{
+    if (size == 0)
+        return;
+    pthread_mutex_lock(&c->lock);
+    strncpy(out, c->sid, size - 1);
+    out[size - 1] = '\0';
+    pthread_mutex_unlock(&c->lock);
+}
+
+void aivo_client_on_state(struct aivo_client *c, aivo_state_fn fn, void *user)
+{
+    pthread_mutex_lock(&c->lock);
+    c->callbacks.on_state = fn;
+    c->callbacks.state_user = user;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void aivo_client_on_quality(struct aivo_client *c, aivo_quality_fn on_sample, aivo_quality_fn on_level, void *user)
+{
+    pthread_mutex_lock(&c->lock);
+    c->callbacks.on_sample = on_sample;
+    c->callbacks.on_level = on_level;
+    c->callbacks.quality_user = user;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void aivo_client_on_fate(struct aivo_client *c, aivo_fate_fn fn, void *user)
+{
+    pthread_mutex_lock(&c->lock);
+    c->callbacks.on_fate = fn;
+    c->callbacks.fate_user = user;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void aivo_client_on_notice(struct aivo_client *c, aivo_notice_fn fn, void *user)
+{
+    pthread_mutex_lock(&c->lock);
+    c->callbacks.on_notice = fn;
+    c->callbacks.notice_user = user;
+    pthread_mutex_unlock(&c->lock);
+    aivo_task_wake(&c->task); /* the queue may have something to say since it was opened */
+}
+
+enum aivo_status aivo_client_on(struct aivo_client *c, const char *event, aivo_event_fn fn, void *user)
+{
+    if (event && (!*event || strlen(event) > AIVO_EVENT_NAME_MAX))
+        return AIVO_E_INVALID;
+    pthread_mutex_lock(&c->lock);
+    enum aivo_status status = aivo_callbacks_on(&c->callbacks, event, fn, user);
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+void aivo_client_quality(struct aivo_client *c, struct aivo_quality *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->snapshot;
+    pthread_mutex_unlock(&c->lock);
+}
+
+enum aivo_status aivo_client_queue_stats(struct aivo_client *c, struct aivo_queue_stats *out)
+{
+    if (!c->queue)
+        return AIVO_E_STATE;
+    aivo_queue_stats(c->queue, out);
+    return AIVO_OK;
+}

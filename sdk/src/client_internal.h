@@ -1,0 +1,92 @@
+/*
+ * The client's insides, shared by the client_*.c files. Unless a field says otherwise, only the loop's thread touches
+ * it. From other threads a call puts a command into the inbox and wakes the loop.
+ */
+#ifndef AIVO_CLIENT_INTERNAL_H
+#define AIVO_CLIENT_INTERNAL_H
+
+#include "ack.h"
+#include "dispatch.h"
+#include "loop.h"
+#include "quality.h"
+#include "queue.h"
+#include "session.h"
+#include "settings.h"
+#include <aivo/client.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define AIVO_EVENT_NAME_MAX 256
+#define AIVO_HANDLERS_MAX   1024
+
+enum aivo_ack_kind {
+    AIVO_ACK_USER,  /* an emit of the program: fn, user */
+    AIVO_ACK_QUEUE, /* a durable message: cookie is the queue's ticket */
+    AIVO_ACK_PROBE, /* a quality_ping: cookie is the probe's number */
+};
+
+struct aivo_client {
+    struct aivo_task task;
+    struct aivo_settings settings; /* never changes after create: any thread */
+    struct aivo_session *session;
+    struct aivo_queue *queue; /* NULL: none. Its own calls say which thread */
+    struct aivo_quality_core quality;
+    struct aivo_acks *acks;
+    struct aivo_conn *conn; /* NULL: none */
+
+    bool open_failed; /* connect() failed at once: to be told to the session after its actions are carried out */
+    struct aivo_error open_error;
+    bool queue_blocked;   /* the send buffer had no room for the next durable message */
+    bool paused;          /* reading is stopped: the program does not dispatch */
+    uint16_t generation;  /* of the connection: part of the ids that received events are acknowledged by */
+    struct aivo_buf out;  /* scratch for a packet to send */
+    struct aivo_buf in;   /* scratch for a received message's arguments */
+    struct aivo_buf name; /* and its event's name */
+
+    struct aivo_inbox inbox;       /* any thread */
+    struct aivo_dispatch dispatch; /* any thread */
+
+    atomic_int state;                 /* enum aivo_state; any thread reads */
+    atomic_uint_fast64_t max_payload; /* the server's, 0: unknown; any thread reads */
+    pthread_mutex_t lock;             /* guards the fields up to the next blank line: any thread */
+    struct aivo_error last_error;
+    char sid[64];
+    struct aivo_quality snapshot;
+    struct aivo_callbacks_set callbacks;
+
+    bool tearing_down;  /* no callback but cancelled acks any more */
+    int callback_depth; /* callbacks of this client on the loop's stack */
+    bool destroy_asked; /* from inside a callback: to be done when the stack is back at 0 */
+};
+
+/* A thread in aivo_client_destroy() waits for the loop. */
+struct aivo_teardown {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool finished;
+};
+
+/* client.c: the end of a client whose destroy was asked for on the loop's thread. */
+void aivo_client_finish(struct aivo_client *c);
+
+/* client_turn.c: the loop's side. */
+void aivo_client_turn(struct aivo_task *task);
+void aivo_client_teardown(struct aivo_client *c); /* stops everything; frees nothing */
+
+/* client_send.c: what goes out. On the loop's thread, connected. */
+struct aivo_outgoing {
+    const char *event;
+    size_t event_len;
+    const char *args; /* JSON array's text */
+    size_t args_len;
+    const struct aivo_attachment *attachments;
+    size_t attachment_count;
+    const uint64_t *ack_id; /* ask for (EVENT), or answer to (ACK); NULL: none */
+    bool is_ack;
+};
+enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outgoing *packet);
+enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *message,
+                                           uint32_t ack_timeout_ms);
+void aivo_client_execute(struct aivo_client *c, struct aivo_command *command); /* a command of the inbox */
+
+#endif

@@ -1,0 +1,522 @@
+/* The loop's side of a client: feeds the session, carries out what it asks for, and keeps the deadlines. */
+#include "client_internal.h"
+
+#include "clock.h"
+#include "error_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_PREFIX "aivo:"     /* of the pingIds that are ours: their quality_pong is not the program's */
+#define ACK_ID_BITS  48          /* of a received event's ack id; the connection's generation is above them */
+#define BLOCKED_US   (10 * 1000) /* the send buffer is full: look again after this long */
+#define EVENT_ROUNDS 8           /* connect() that fails at once, told to the session, may be asked for again */
+
+static struct aivo_client *client_of(struct aivo_task *task)
+{
+    return (struct aivo_client *)((char *)task - offsetof(struct aivo_client, task));
+}
+
+static const struct aivo_transport *transport_of(const struct aivo_client *c)
+{
+    return aivo_loop_transport(c->task.loop);
+}
+
+static bool is_ours(const struct aivo_json *args)
+{
+    struct aivo_json first = aivo_json_at(args, 1);
+    if (first.type != AIVO_JSON_OBJECT)
+        return false;
+    struct aivo_json id = aivo_json_get(&first, "pingId");
+    size_t n = sizeof PROBE_PREFIX - 1;
+    return id.type == AIVO_JSON_STRING && id.len > n + 1 && memcmp(id.text + 1, PROBE_PREFIX, n) == 0;
+}
+
+/* Keeps the snapshot that other threads read, and tells of it where something is new. */
+static void publish_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled, bool level_changed)
+{
+    struct aivo_quality q = {.time_ms = at->unix_ms};
+    aivo_quality_snapshot(&c->quality, at->now_us, &q);
+    pthread_mutex_lock(&c->lock);
+    c->snapshot = q;
+    pthread_mutex_unlock(&c->lock);
+    if (sampled || level_changed)
+        aivo_tell_quality(c, &q, level_changed, sampled);
+}
+
+static void tick_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled)
+{
+    unsigned events = aivo_quality_tick(&c->quality, at->now_us);
+    if (sampled || events)
+        publish_quality(c, at, sampled || (events & AIVO_QUALITY_LOST), events & AIVO_QUALITY_LEVEL);
+}
+
+/* Ends every ack that waits; the queue learns of the disconnection by itself. */
+static void end_acks(struct aivo_client *c, enum aivo_status status)
+{
+    struct aivo_ack entry;
+    while (aivo_acks_drain(c->acks, &entry))
+        if (entry.kind == AIVO_ACK_USER)
+            aivo_tell_ack(c, (aivo_ack_fn)entry.fn, entry.user, status, NULL);
+}
+
+static void expire_acks(struct aivo_client *c, const struct aivo_instant *at)
+{
+    struct aivo_ack entry;
+    while (aivo_acks_expire(c->acks, at->now_us, &entry)) {
+        if (entry.kind == AIVO_ACK_USER)
+            aivo_tell_ack(c, (aivo_ack_fn)entry.fn, entry.user, AIVO_E_TIMEOUT, NULL);
+        else if (entry.kind == AIVO_ACK_QUEUE)
+            aivo_queue_answered(c->queue, at, entry.cookie, AIVO_E_TIMEOUT, NULL);
+    }
+}
+
+/* ["name",a,b] as name and [a,b]; the slices of *args are NUL-terminated in c->in. */
+static void unpack_args(struct aivo_client *c, const struct aivo_sio_message *m, bool is_event,
+                        struct aivo_message *out)
+{
+    const struct aivo_json *data = &m->packet.data;
+    const char *from = data->text, *end = data->text + data->len;
+    aivo_buf_clear(&c->in);
+    if (is_event) {
+        struct aivo_json name = aivo_json_at(data, 0);
+        aivo_buf_clear(&c->name);
+        if (!aivo_json_string(&name, &c->name))
+            aivo_buf_add(&c->name, name.text, name.len); /* a number */
+        from = name.text + name.len;
+        while (*from != ',' && *from != ']')
+            from++;
+        aivo_buf_char(&c->in, '[');
+        if (*from == ',')
+            from++;
+    }
+    aivo_buf_add(&c->in, from, (size_t)(end - from));
+    out->event = is_event ? c->name.data : NULL;
+    out->args = c->in.data;
+    out->args_len = c->in.len;
+}
+
+static struct aivo_message unpack(struct aivo_client *c, const struct aivo_sio_message *m, bool is_event,
+                                  struct aivo_attachment attachments[AIVO_SIO_MAX_ATTACHMENTS])
+{
+    struct aivo_message out = {.attachments = attachments, .attachment_count = m->packet.attachments};
+    for (size_t i = 0; i < out.attachment_count; i++)
+        attachments[i] = (struct aivo_attachment){m->attachments[i].data, m->attachments[i].len};
+    unpack_args(c, m, is_event, &out);
+    return out;
+}
+
+static void deliver_event(struct aivo_client *c, const struct aivo_action *a)
+{
+    struct aivo_attachment attachments[AIVO_SIO_MAX_ATTACHMENTS];
+    const struct aivo_sio_packet *packet = &a->message->packet;
+    struct aivo_message message = unpack(c, a->message, true, attachments);
+    if (c->in.failed || c->name.failed || !message.event) {
+        struct aivo_error error;
+        aivo_error_set(&error, AIVO_E_MEMORY, 0, "no memory for a received event: it is lost");
+        aivo_tell_notice(c, &error);
+        return;
+    }
+    if (strcmp(message.event, "quality_pong") == 0 && is_ours(&packet->data))
+        return;
+    message.recovered = a->recovered;
+    if (packet->has_id && packet->id < UINT64_C(1) << ACK_ID_BITS) {
+        message.wants_ack = true;
+        message.ack_id = (uint64_t)c->generation << ACK_ID_BITS | packet->id;
+    }
+    aivo_tell_event(c, &message);
+}
+
+static void deliver_ack(struct aivo_client *c, const struct aivo_action *a, const struct aivo_instant *at)
+{
+    struct aivo_ack entry;
+    if (!aivo_acks_take(c->acks, a->message->packet.id, &entry))
+        return; /* late: its time-out was told */
+    if (entry.kind == AIVO_ACK_QUEUE) {
+        aivo_queue_answered(c->queue, at, entry.cookie, AIVO_OK, &a->message->packet.data);
+    } else if (entry.kind == AIVO_ACK_PROBE) {
+        aivo_quality_handler_answer(&c->quality, at->now_us, entry.cookie);
+    } else {
+        struct aivo_attachment attachments[AIVO_SIO_MAX_ATTACHMENTS];
+        struct aivo_message message = unpack(c, a->message, false, attachments);
+        bool whole = !c->in.failed;
+        aivo_tell_ack(c, (aivo_ack_fn)entry.fn, entry.user, whole ? AIVO_OK : AIVO_E_MEMORY, whole ? &message : NULL);
+    }
+}
+
+static void deliver_raw(struct aivo_client *c, const struct aivo_action *a)
+{
+    struct aivo_message message = {.event = "message"};
+    struct aivo_attachment attachment = {a->text, a->len};
+    if (a->binary) {
+        message.attachments = &attachment;
+        message.attachment_count = 1;
+    } else {
+        aivo_buf_clear(&c->in);
+        aivo_buf_add(&c->in, a->text, a->len);
+        message.args = c->in.data ? c->in.data : "";
+        message.args_len = a->len;
+    }
+    aivo_tell_event(c, &message);
+}
+
+static void note_connected(struct aivo_client *c, const struct aivo_instant *at)
+{
+    c->generation++;
+    atomic_store(&c->max_payload, aivo_session_max_payload(c->session));
+    pthread_mutex_lock(&c->lock);
+    snprintf(c->sid, sizeof c->sid, "%s", aivo_session_sid(c->session));
+    pthread_mutex_unlock(&c->lock);
+    if (c->settings.options.quality.enabled)
+        aivo_quality_connected(&c->quality, at->now_us);
+    if (c->queue)
+        aivo_queue_connected(c->queue, at);
+}
+
+static void note_disconnected(struct aivo_client *c, const struct aivo_instant *at)
+{
+    atomic_store(&c->max_payload, 0);
+    pthread_mutex_lock(&c->lock);
+    c->sid[0] = '\0';
+    pthread_mutex_unlock(&c->lock);
+    if (c->settings.options.quality.enabled)
+        aivo_quality_disconnected(&c->quality, at->now_us);
+    if (c->queue)
+        aivo_queue_disconnected(c->queue, at);
+}
+
+static void change_state(struct aivo_client *c, const struct aivo_action *a, const struct aivo_instant *at)
+{
+    bool failed = a->error.status != AIVO_OK;
+    if (failed) {
+        pthread_mutex_lock(&c->lock);
+        c->last_error = a->error;
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (a->from == AIVO_STATE_CONNECTED)
+        note_disconnected(c, at);
+    if (a->to == AIVO_STATE_CONNECTED)
+        note_connected(c, at);
+    atomic_store(&c->state, a->to);
+    tick_quality(c, at, false);
+    aivo_tell_state(c, a->from, a->to, failed ? &a->error : NULL);
+    if (a->from == AIVO_STATE_CONNECTED)
+        end_acks(c, AIVO_E_CLOSED);
+}
+
+static void carry_out(struct aivo_client *c, const struct aivo_instant *at);
+
+static void on_open(void *user)
+{
+    struct aivo_client *c = user;
+    const struct aivo_instant at = aivo_instant_now();
+    aivo_session_opened(c->session, &at);
+    carry_out(c, &at);
+}
+
+static void on_message(void *user, const char *data, size_t len, bool binary)
+{
+    struct aivo_client *c = user;
+    const struct aivo_instant at = aivo_instant_now();
+    aivo_session_message(c->session, &at, data, len, binary);
+    carry_out(c, &at);
+}
+
+static void on_pong(void *user, const void *payload, size_t len)
+{
+    struct aivo_client *c = user;
+    const struct aivo_instant at = aivo_instant_now();
+    aivo_session_heard(c->session, &at);
+    carry_out(c, &at);
+    char text[24] = "";
+    if (len < 2 || len >= sizeof text)
+        return;
+    memcpy(text, payload, len);
+    uint64_t id = strtoull(text + 1, NULL, 10);
+    if (text[0] == 'p' && aivo_quality_pong(&c->quality, at.now_us, id)) {
+        tick_quality(c, &at, true);
+    } else if (text[0] == 'q') {
+        struct aivo_ack entry;
+        if (aivo_acks_take(c->acks, id, &entry) && entry.kind == AIVO_ACK_QUEUE)
+            aivo_queue_answered(c->queue, &at, entry.cookie, AIVO_OK, NULL);
+    }
+}
+
+static void on_closed(void *user, const struct aivo_error *why)
+{
+    struct aivo_client *c = user;
+    const struct aivo_instant at = aivo_instant_now();
+    c->conn = NULL;
+    aivo_session_closed(c->session, &at, why);
+    carry_out(c, &at);
+}
+
+static const struct aivo_transport_events transport_events = {on_open, on_message, on_pong, on_closed};
+
+static void open_transport(struct aivo_client *c)
+{
+    const struct aivo_settings *s = &c->settings;
+    const struct aivo_options *o = &s->options;
+    struct aivo_transport_request request = {
+        .tls = s->url.tls,
+        .host = s->url.host,
+        .port = s->url.port,
+        .path = s->target,
+        .subprotocol = o->subprotocol,
+        .headers = o->headers,
+        .proxy = o->proxy,
+        .tls_options = o->tls,
+        .connect_timeout_ms = o->connect_timeout_ms,
+        .max_message_bytes = o->max_payload_bytes,
+        .max_unsent_bytes = o->max_send_buffer_bytes,
+    };
+    c->paused = false;
+    enum aivo_status status =
+        transport_of(c)->connect(aivo_loop_net(c->task.loop), &request, &transport_events, c, &c->conn, &c->open_error);
+    if (status != AIVO_OK) {
+        c->conn = NULL;
+        c->open_failed = true;
+        c->open_error.status = status;
+        aivo_task_wake(&c->task);
+    }
+}
+
+static void carry_out_one(struct aivo_client *c, const struct aivo_action *a, const struct aivo_instant *at)
+{
+    const struct aivo_transport *t = transport_of(c);
+    switch (a->type) {
+    case AIVO_ACT_STATE:
+        change_state(c, a, at);
+        break;
+    case AIVO_ACT_ASK_AUTH:
+        aivo_tell_auth(c, a->reason);
+        break;
+    case AIVO_ACT_OPEN:
+        open_transport(c);
+        break;
+    case AIVO_ACT_SEND:
+        if (c->conn)
+            t->send(c->conn, a->text, a->len, false); /* a failure shows as closed() */
+        break;
+    case AIVO_ACT_CLOSE:
+        if (c->conn)
+            t->close(c->conn, 1000, "");
+        break;
+    case AIVO_ACT_ABORT:
+        t->abort(c->conn);
+        c->conn = NULL;
+        break;
+    case AIVO_ACT_EVENT:
+        deliver_event(c, a);
+        break;
+    case AIVO_ACT_ACK:
+        deliver_ack(c, a, at);
+        break;
+    case AIVO_ACT_RAW:
+        deliver_raw(c, a);
+        break;
+    case AIVO_ACT_NOTICE:
+        aivo_tell_notice(c, &a->error);
+        break;
+    }
+}
+
+/* The actions' texts are borrowed from the session, so nothing in here may call it but for reading: what callbacks ask
+ * for waits in the inbox. */
+static void carry_out(struct aivo_client *c, const struct aivo_instant *at)
+{
+    size_t n = aivo_session_action_count(c->session);
+    for (size_t i = 0; i < n; i++)
+        carry_out_one(c, aivo_session_action(c->session, i), at);
+    aivo_task_wake(&c->task); /* the deadlines may have moved */
+}
+
+static void probe_if_due(struct aivo_client *c, const struct aivo_instant *at)
+{
+    struct aivo_quality_probe probe;
+    if (!c->conn || c->paused || !aivo_quality_next_probe(&c->quality, at->now_us, &probe))
+        return;
+    char text[32];
+    int n = snprintf(text, sizeof text, "p%llu", (unsigned long long)probe.id);
+    transport_of(c)->ping(c->conn, text, (size_t)n); /* a failure shows as closed() */
+    aivo_quality_probe_sent(&c->quality, at->now_us, probe.id);
+    if (!probe.ask_handler || c->settings.options.protocol != AIVO_PROTOCOL_SOCKETIO)
+        return;
+    struct aivo_ack entry = {.kind = AIVO_ACK_PROBE,
+                             .cookie = probe.id,
+                             .sent_us = at->now_us,
+                             .deadline_us = at->now_us + (int64_t)c->settings.options.quality.timeout_ms * 1000};
+    if (!aivo_acks_add(c->acks, &entry))
+        return;
+    char args[64];
+    n = snprintf(args, sizeof args, "[{\"pingId\":\"" PROBE_PREFIX "%llu\"}]", (unsigned long long)probe.id);
+    struct aivo_outgoing packet = {
+        .event = "quality_ping", .event_len = 12, .args = args, .args_len = (size_t)n, .ack_id = &entry.id};
+    if (aivo_client_write(c, &packet) == AIVO_OK)
+        aivo_quality_handler_sent(&c->quality, at->now_us, probe.id);
+    else
+        aivo_acks_take(c->acks, entry.id, &entry);
+}
+
+static enum aivo_status sink_send(void *user, uint64_t ticket, const struct aivo_queued *message,
+                                  uint32_t ack_timeout_ms)
+{
+    struct aivo_client *c = user;
+    enum aivo_status status = aivo_client_write_durable(c, ticket, message, ack_timeout_ms);
+    if (status == AIVO_E_FULL)
+        c->queue_blocked = true;
+    return status;
+}
+
+static void sink_fate(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer)
+{
+    aivo_tell_fate(user, message, fate, answer);
+}
+
+static void sink_notice(void *user, const struct aivo_error *error)
+{
+    aivo_tell_notice(user, error);
+}
+
+static const struct aivo_queue_sink queue_sink = {sink_send, sink_fate, sink_notice};
+
+/* Carries out one command; true if the client is gone. */
+static bool obey(struct aivo_client *c, struct aivo_command *command, const struct aivo_instant *at)
+{
+    switch (command->type) {
+    case AIVO_CMD_START:
+        if (c->settings.options.watch_network)
+            aivo_loop_watch_network(c->task.loop, &c->task);
+        aivo_session_start(c->session, at);
+        carry_out(c, at);
+        break;
+    case AIVO_CMD_STOP:
+        aivo_session_stop(c->session, at);
+        carry_out(c, at);
+        break;
+    case AIVO_CMD_RETRY:
+        aivo_session_retry_now(c->session, at);
+        carry_out(c, at);
+        break;
+    case AIVO_CMD_AUTH:
+        aivo_session_auth(c->session, at, command->text);
+        carry_out(c, at);
+        break;
+    case AIVO_CMD_RESUME:
+        if (c->conn && c->paused)
+            transport_of(c)->pause(c->conn, false);
+        c->paused = false;
+        break;
+    case AIVO_CMD_DESTROY: {
+        struct aivo_teardown *done = command->user; /* the command lies on the waiting thread's stack */
+        aivo_client_teardown(c);
+        pthread_mutex_lock(&done->lock);
+        done->finished = true;
+        pthread_cond_signal(&done->cond);
+        pthread_mutex_unlock(&done->lock);
+        return true;
+    }
+    case AIVO_CMD_EMIT:
+    case AIVO_CMD_ACK:
+    case AIVO_CMD_RAW:
+        aivo_client_execute(c, command);
+        break;
+    }
+    atomic_fetch_sub(&c->inbox.bytes, command->bytes);
+    free(command);
+    return false;
+}
+
+/* What is behind a DESTROY in the inbox came too late: it is ended like everything else that waits. */
+static void end_commands(struct aivo_client *c, struct aivo_command *command)
+{
+    while (command) {
+        struct aivo_command *next = command->next;
+        if (command->type == AIVO_CMD_EMIT && command->ack)
+            aivo_tell_ack(c, command->ack, command->user, AIVO_E_CANCELLED, NULL);
+        free(command);
+        command = next;
+    }
+}
+
+static bool obey_all(struct aivo_client *c, const struct aivo_instant *at)
+{
+    struct aivo_command *command = aivo_inbox_take_all(&c->inbox);
+    while (command) {
+        struct aivo_command *next = command->next;
+        if (command->type == AIVO_CMD_DESTROY) {
+            end_commands(c, next);
+            return obey(c, command, at);
+        }
+        obey(c, command, at);
+        command = next;
+    }
+    return false;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *at)
+{
+    int64_t deadline = least(aivo_session_deadline(c->session), aivo_acks_deadline(c->acks));
+    if (c->queue)
+        deadline = least(deadline, aivo_queue_deadline(c->queue));
+    if (c->queue_blocked)
+        deadline = least(deadline, at->now_us + BLOCKED_US);
+    if (c->settings.options.quality.enabled && !c->paused)
+        deadline = least(deadline, aivo_quality_deadline(&c->quality, at->now_us));
+    return deadline;
+}
+
+void aivo_client_turn(struct aivo_task *task)
+{
+    struct aivo_client *c = client_of(task);
+    if (c->destroy_asked) {
+        aivo_client_finish(c);
+        return;
+    }
+    const struct aivo_instant at = aivo_instant_now();
+    if (obey_all(c, &at))
+        return;
+    for (int i = 0; c->open_failed && i < EVENT_ROUNDS; i++) {
+        c->open_failed = false;
+        struct aivo_error error = c->open_error;
+        aivo_session_closed(c->session, &at, &error);
+        carry_out(c, &at);
+    }
+    if (task->network_changed) {
+        task->network_changed = false;
+        aivo_session_retry_now(c->session, &at);
+        carry_out(c, &at);
+    }
+    if (c->paused)
+        aivo_session_heard(c->session, &at); /* it is we who do not listen */
+    if (aivo_session_deadline(c->session) <= at.now_us) {
+        aivo_session_tick(c->session, &at);
+        carry_out(c, &at);
+    }
+    expire_acks(c, &at);
+    if (c->queue) {
+        c->queue_blocked = false;
+        aivo_queue_step(c->queue, &at, &queue_sink, c);
+    }
+    if (c->settings.options.quality.enabled && !c->paused) {
+        tick_quality(c, &at, false);
+        probe_if_due(c, &at);
+    }
+    aivo_task_set_deadline(task, next_deadline(c, &at));
+}
+
+void aivo_client_teardown(struct aivo_client *c)
+{
+    c->tearing_down = true;
+    atomic_store(&c->state, AIVO_STATE_CLOSING); /* later emits are refused */
+    transport_of(c)->abort(c->conn);
+    c->conn = NULL;
+    end_commands(c, aivo_inbox_take_all(&c->inbox));
+    end_acks(c, AIVO_E_CANCELLED);
+    aivo_task_remove(&c->task);
+}
