@@ -51,7 +51,7 @@ struct aivo_action {
 };
 
 struct aivo_session;
-/* NULL: no memory. */
+/* NULL: no memory, or config->auth is no JSON object. */
 struct aivo_session *aivo_session_create(const struct aivo_session_config *config);
 void aivo_session_destroy(struct aivo_session *s);
 
