@@ -1,0 +1,369 @@
+/* HTTP: routes, Engine.IO's polling requests, refusals. */
+#include "clock.h"
+#include "conn.h"
+#include "hold.h"
+#include "request.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TYPE_JSON "application/json"
+#define TYPE_HTML "text/html"
+#define TYPE_TEXT "text/plain; charset=UTF-8"
+
+/* A refused body is read and dropped up to this, so that the client sees the answer and not a reset. */
+#define DISCARD_BYTES     (64u * 1024 * 1024)
+#define DISCARD_TIMEOUT_S 5
+#define ANSWER_TIMEOUT_S  20
+
+static const char *status_text(unsigned status)
+{
+    switch (status) {
+    case 200:
+        return "200 OK";
+    case 204:
+        return "204 No Content";
+    case 400:
+        return "400 Bad Request";
+    case 403:
+        return "403 Forbidden";
+    case 404:
+        return "404 Not Found";
+    case 405:
+        return "405 Method Not Allowed";
+    case 411:
+        return "411 Length Required";
+    case 413:
+        return "413 Payload Too Large";
+    case 503:
+        return "503 Service Unavailable";
+    default:
+        return "500 Internal Server Error";
+    }
+}
+
+/* Appends "Name: value" lines that let (or do not let) a web page read the answer. */
+static void add_cors(struct srv_server *server, const struct srv_request *request, struct aivo_buf *out)
+{
+    struct srv_header headers[SRV_CORS_MAX_HEADERS];
+    size_t n = srv_cors_headers(server->cors, request->origin, request->origin_len, request->method == SRV_OPTIONS,
+                                request->asked_headers, request->asked_headers_len, headers);
+    for (size_t i = 0; i < n; i++) {
+        aivo_buf_str(out, headers[i].name);
+        aivo_buf_char(out, ' ');
+        aivo_buf_add(out, headers[i].value, headers[i].value_len);
+        aivo_buf_str(out, "\r\n");
+    }
+}
+
+/* Builds the whole answer: one write, whatever libwebsockets thinks of headers. */
+static void build(struct srv_server *server, const struct srv_request *request, unsigned status, const char *type,
+                  const char *body, size_t len, bool keep_alive)
+{
+    struct aivo_buf *out = &server->response;
+    aivo_buf_clear(out);
+    aivo_buf_str(out, "HTTP/1.1 ");
+    aivo_buf_str(out, status_text(status));
+    aivo_buf_str(out, "\r\n");
+    if (type) {
+        aivo_buf_str(out, "Content-Type: ");
+        aivo_buf_str(out, type);
+        aivo_buf_str(out, "\r\n");
+    }
+    if (status != 204) {
+        aivo_buf_str(out, "Content-Length: ");
+        aivo_buf_u64(out, len);
+        aivo_buf_str(out, "\r\n");
+    }
+    aivo_buf_str(out, "Cache-Control: no-store\r\n");
+    add_cors(server, request, out);
+    aivo_buf_str(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+    if (len && request->method != SRV_HEAD)
+        aivo_buf_add(out, body, len);
+}
+
+/* Writes what build() made. What the socket does not take libwebsockets keeps: one answer at most. */
+static int write_response(struct srv_server *server, struct lws *wsi)
+{
+    struct aivo_buf *out = &server->response;
+    if (out->failed || lws_write(wsi, (unsigned char *)out->data, out->len, LWS_WRITE_HTTP) < (int)out->len)
+        return -1;
+    if (out->cap > SRV_WRITE_BYTES)
+        aivo_buf_free(out);
+    return 0;
+}
+
+static int respond(struct srv_server *server, struct lws *wsi, const struct srv_request *request, unsigned status,
+                   const char *type, const char *body, size_t len)
+{
+    bool keep_alive = request->keep_alive;
+    build(server, request, status, type, body, len, keep_alive);
+    if (write_response(server, wsi))
+        return -1;
+    return lws_http_transaction_completed(wsi) || !keep_alive ? -1 : 0;
+}
+
+static size_t refusal_body(char *out, size_t size, enum srv_eio_refusal refusal)
+{
+    return (size_t)lws_snprintf(out, size, "{\"code\":%d,\"message\":\"%s\"}", (int)refusal, srv_eio_message(refusal));
+}
+
+static int refuse(struct srv_server *server, struct lws *wsi, const struct srv_request *request,
+                  enum srv_eio_refusal refusal)
+{
+    char body[128];
+    size_t len = refusal_body(body, sizeof body, refusal);
+    return respond(server, wsi, request, refusal == SRV_EIO_FORBIDDEN ? 403 : 400, TYPE_JSON, body, len);
+}
+
+/* --- polling: GET --- */
+
+static void poll_lost(struct srv_conn *c)
+{
+    srv_hold_stop(c->hold);
+    c->hold = NULL;
+    srv_link_lost(&c->server->engine, &c->link, SRV_REASON_TRANSPORT_ERROR);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+    srv_server_poke(c->server);
+}
+
+static void poll_answer(struct srv_link *link, const char *payload, size_t len)
+{
+    struct srv_conn *c = srv_conn_of(link);
+    srv_hold_stop(c->hold);
+    c->hold = NULL;
+    c->status = 200;
+    aivo_buf_add(&c->in, payload, len);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, ANSWER_TIMEOUT_S);
+    lws_callback_on_writable(c->wsi);
+    srv_server_poke(c->server);
+}
+
+static const struct srv_link_ops poll_ops = {.answer = poll_answer};
+
+static void conn_begin(struct srv_conn *c, struct srv_server *server, struct lws *wsi, enum srv_conn_role role)
+{
+    memset(c, 0, sizeof *c);
+    c->server = server;
+    c->wsi = wsi;
+    c->role = (uint8_t)role;
+    c->link.ops = &poll_ops;
+    aivo_buf_init(&c->in);
+}
+
+/* Whatever the request was waiting for: it is over. */
+static void conn_end(struct srv_conn *c)
+{
+    if (c->role == SRV_CONN_NONE || c->role == SRV_CONN_WEBSOCKET)
+        return;
+    srv_hold_stop(c->hold);
+    c->hold = NULL;
+    srv_link_lost(&c->server->engine, &c->link, SRV_REASON_TRANSPORT_ERROR);
+    aivo_buf_free(&c->in);
+    free(c->request);
+    c->request = NULL;
+    c->role = SRV_CONN_NONE;
+}
+
+static bool keep_request(struct srv_conn *c, const struct srv_request *request)
+{
+    c->request = malloc(sizeof *c->request);
+    if (c->request)
+        *c->request = *request;
+    return c->request != NULL;
+}
+
+static int get(struct srv_server *server, struct lws *wsi, struct srv_conn *c, const struct srv_request *request,
+               struct srv_session *session)
+{
+    uint64_t now_ms = srv_server_now(server);
+    if (!session && server->stage != SRV_SERVING)
+        return respond(server, wsi, request, 503, TYPE_JSON, "{\"message\":\"shutting down\"}", 27);
+    if (!session)
+        session = srv_session_open(&server->engine, srv_request_hooks(request), NULL, now_ms);
+    conn_begin(c, server, wsi, SRV_CONN_POLL);
+    if (!session || !keep_request(c, request)) {
+        conn_end(c);
+        return respond(server, wsi, request, 503, TYPE_JSON, "{\"message\":\"out of memory\"}", 27);
+    }
+    c->hold = srv_hold_start(c, poll_lost);
+    if (!c->hold)
+        return -1;
+    if (srv_session_poll(&server->engine, session, &c->link, now_ms))
+        return 0;
+    conn_end(c);
+    lws_rx_flow_control(wsi, 1);
+    return respond(server, wsi, request, 400, NULL, NULL, 0);
+}
+
+/* --- polling: POST --- */
+
+static int post(struct srv_server *server, struct lws *wsi, struct srv_conn *c, const struct srv_request *request,
+                struct srv_session *session)
+{
+    conn_begin(c, server, wsi, SRV_CONN_POST);
+    if (!srv_session_post_begin(&server->engine, session, &c->link))
+        c->status = 400;
+    if (!keep_request(c, request))
+        return -1;
+    return 0;
+}
+
+/* Answers a POST at once whose body is not wanted, and drops the body for a while so that the answer arrives. */
+static int refuse_body(struct srv_server *server, struct lws *wsi, struct srv_conn *c,
+                       const struct srv_request *request, unsigned status)
+{
+    if (status == 413)
+        srv_metrics_error(&server->metrics, SRV_ERROR_PAYLOAD_TOO_LARGE);
+    conn_begin(c, server, wsi, SRV_CONN_DISCARD);
+    build(server, request, status, NULL, NULL, 0, false);
+    if (write_response(server, wsi) || (!request->chunked && request->length > DISCARD_BYTES))
+        return -1;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, DISCARD_TIMEOUT_S);
+    srv_server_poke(server);
+    return 0;
+}
+
+static int body(struct srv_conn *c, const char *data, size_t len)
+{
+    if (c->role != SRV_CONN_POST || c->status)
+        return 0;
+    aivo_buf_add(&c->in, data, len);
+    return c->in.failed || c->in.len > c->server->config->max_payload_bytes ? -1 : 0;
+}
+
+static int body_complete(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
+{
+    if (c->role != SRV_CONN_POST)
+        return -1;
+    bool ok = !c->status && srv_session_post(&server->engine, &c->link, c->in.data ? c->in.data : "", c->in.len,
+                                             srv_server_now(server));
+    struct srv_request *request = c->request;
+    c->request = NULL;
+    conn_end(c);
+    int result =
+        ok ? respond(server, wsi, request, 200, TYPE_HTML, "ok", 2) : respond(server, wsi, request, 400, NULL, NULL, 0);
+    free(request);
+    return result;
+}
+
+/* --- routes --- */
+
+static int engineio(struct srv_server *server, struct lws *wsi, struct srv_conn *c, const struct srv_request *request)
+{
+    if (request->method == SRV_POST && request->chunked)
+        return refuse_body(server, wsi, c, request, 411);
+    struct srv_session *session;
+    enum srv_eio_refusal refusal = srv_request_verify(server, request, false, &session);
+    if (refusal != SRV_EIO_OK)
+        return refuse(server, wsi, request, refusal);
+    if (request->method == SRV_GET)
+        return get(server, wsi, c, request, session);
+    if (request->method != SRV_POST)
+        return respond(server, wsi, request, 500, NULL, NULL, 0);
+    if (!request->has_length)
+        return refuse_body(server, wsi, c, request, 411);
+    if (request->length > server->config->max_payload_bytes)
+        return refuse_body(server, wsi, c, request, 413);
+    return post(server, wsi, c, request, session);
+}
+
+static int metrics(struct srv_server *server, struct lws *wsi, const struct srv_request *request, bool text)
+{
+    struct aivo_buf body_text;
+    aivo_buf_init(&body_text);
+    if (text)
+        srv_metrics_text(&server->metrics, &body_text);
+    else
+        srv_metrics_json(&server->metrics, srv_mono_us() / 1000 - server->started_ms, srv_unix_ms(), &body_text);
+    int result = body_text.failed
+                     ? -1
+                     : respond(server, wsi, request, 200, text ? SRV_METRICS_TEXT_TYPE : SRV_METRICS_JSON_TYPE,
+                               body_text.data, body_text.len);
+    aivo_buf_free(&body_text);
+    return result;
+}
+
+static int route(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
+{
+    struct srv_request request;
+    srv_request_read(server, wsi, &request);
+    if (request.route == SRV_ROUTE_NONE)
+        return respond(server, wsi, &request, 404, TYPE_JSON, "{\"message\":\"Not found\"}", 23);
+    if (request.method == SRV_OPTIONS)
+        return respond(server, wsi, &request, 204, NULL, NULL, 0);
+    if (request.route == SRV_ROUTE_SOCKETIO || request.route == SRV_ROUTE_ECHO)
+        return engineio(server, wsi, c, &request);
+    if (request.method != SRV_GET && request.method != SRV_HEAD)
+        return respond(server, wsi, &request, 405, TYPE_JSON, "{\"message\":\"Method not allowed\"}", 32);
+    switch (request.route) {
+    case SRV_ROUTE_METRICS_TEXT:
+        return metrics(server, wsi, &request, true);
+    case SRV_ROUTE_METRICS_JSON:
+        return metrics(server, wsi, &request, false);
+    case SRV_ROUTE_READY:
+        if (server->stage != SRV_SERVING)
+            return respond(server, wsi, &request, 503, TYPE_TEXT, "draining\n", 9);
+        return respond(server, wsi, &request, 200, TYPE_TEXT, "ready\n", 6);
+    default:
+        return respond(server, wsi, &request, 200, TYPE_TEXT, "ok\n", 3);
+    }
+}
+
+/* A WebSocket upgrade: 0 goes on with it, else the refusal was written. */
+static int confirm_upgrade(struct srv_server *server, struct lws *wsi)
+{
+    struct srv_request request;
+    srv_request_read(server, wsi, &request);
+    request.keep_alive = false;
+    if (request.route != SRV_ROUTE_SOCKETIO && request.route != SRV_ROUTE_ECHO)
+        return respond(server, wsi, &request, 404, TYPE_JSON, "{\"message\":\"Not found\"}", 23);
+    struct srv_session *session;
+    enum srv_eio_refusal refusal = srv_request_verify(server, &request, true, &session);
+    if (refusal == SRV_EIO_OK && request.query.transport != SRV_QUERY_TRANSPORT_WEBSOCKET)
+        refusal = SRV_EIO_BAD_REQUEST;
+    if (refusal != SRV_EIO_OK)
+        return refuse(server, wsi, &request, refusal);
+    if (!session && server->stage != SRV_SERVING)
+        return respond(server, wsi, &request, 503, TYPE_JSON, "{\"message\":\"shutting down\"}", 27);
+    return 0;
+}
+
+static int writable(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
+{
+    if (c->role != SRV_CONN_POLL || !c->status || c->answered)
+        return 0;
+    c->answered = true;
+    struct srv_request *request = c->request;
+    bool keep_alive = request->keep_alive;
+    build(server, request, c->status, TYPE_TEXT, c->in.data ? c->in.data : "", c->in.len, keep_alive);
+    conn_end(c);
+    lws_rx_flow_control(wsi, 1);
+    if (write_response(server, wsi))
+        return -1;
+    return lws_http_transaction_completed(wsi) || !keep_alive ? -1 : 0;
+}
+
+int srv_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+    struct srv_server *server = lws_context_user(lws_get_context(wsi));
+    struct srv_conn *c = user;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return confirm_upgrade(server, wsi);
+    case LWS_CALLBACK_HTTP:
+        return route(server, wsi, c);
+    case LWS_CALLBACK_HTTP_BODY:
+        return c->role == SRV_CONN_NONE ? 0 : body(c, in, len);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return body_complete(server, wsi, c);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return writable(server, wsi, c);
+    case LWS_CALLBACK_CLOSED_HTTP:
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+        if (c)
+            conn_end(c);
+        return 0;
+    default:
+        return srv_ws_callback(server, wsi, reason, user, in, len);
+    }
+}

@@ -1,0 +1,425 @@
+#include "hub.h"
+#include "clock.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void connect_expired(void *context, struct srv_timer *timer, uint64_t now_ms);
+static void idle_due(void *context, struct srv_timer *timer, uint64_t now_ms);
+
+static void add_nsp(struct srv_hub *hub, const char *name)
+{
+    struct srv_nsp *nsp = &hub->nsps[hub->nsp_count++];
+    nsp->name = name;
+    nsp->name_len = strlen(name);
+}
+
+bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct srv_config *config,
+                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth)
+{
+    memset(hub, 0, sizeof *hub);
+    hub->engine = engine;
+    hub->config = config;
+    hub->metrics = metrics;
+    hub->log = log;
+    hub->auth = auth;
+    hub->limit.window_ms = config->rate_limit_window_ms;
+    hub->limit.max_messages = config->rate_limit_max_messages;
+    add_nsp(hub, "/");
+    if (config->conformance)
+        add_nsp(hub, "/custom");
+    uint64_t seed;
+    engine->random(&seed, sizeof seed);
+    srv_dedup_init(&hub->dedup, seed);
+    srv_agent_reply_init(&hub->reply);
+    aivo_buf_init(&hub->packet);
+    aivo_buf_init(&hub->text);
+    uint32_t recheck = config->session_idle_ms / 64;
+    srv_timers_add(&engine->timers, &hub->connect_list, config->connect_timeout_ms, connect_expired, hub);
+    srv_timers_add(&engine->timers, &hub->idle_list, config->session_idle_ms, idle_due, hub);
+    srv_timers_add(&engine->timers, &hub->recheck_list, recheck ? recheck : 1, idle_due, hub);
+    srv_timers_add(&engine->timers, &hub->delay_list, config->test_handler_delay_ms, srv_dispatch_delay_due, hub);
+    engine->user = hub;
+    return true;
+}
+
+void srv_hub_free(struct srv_hub *hub)
+{
+    srv_dispatch_free(hub);
+    srv_dedup_free(&hub->dedup);
+    srv_agent_reply_free(&hub->reply);
+    aivo_buf_free(&hub->packet);
+    aivo_buf_free(&hub->text);
+}
+
+/* --- sockets --- */
+
+static struct srv_nsp *find_nsp(struct srv_hub *hub, const char *name, size_t len)
+{
+    for (unsigned i = 0; i < hub->nsp_count; i++)
+        if (hub->nsps[i].name_len == len && memcmp(hub->nsps[i].name, name, len) == 0)
+            return &hub->nsps[i];
+    return NULL;
+}
+
+static struct srv_socket *find_socket(const struct srv_client *client, const char *nsp, size_t len)
+{
+    struct srv_socket *s = client->sockets;
+    while (s && !(s->nsp->name_len == len && memcmp(s->nsp->name, nsp, len) == 0))
+        s = s->sibling;
+    return s;
+}
+
+static struct srv_socket *socket_new(struct srv_hub *hub, struct srv_client *client, struct srv_nsp *nsp,
+                                     const char *user, const char *learner)
+{
+    size_t user_size = strlen(user) + 1, learner_size = strlen(learner) + 1;
+    struct srv_socket *s = calloc(1, sizeof *s + user_size + learner_size);
+    if (!s)
+        return NULL;
+    memcpy(s->ids, user, user_size);
+    memcpy(s->ids + user_size, learner, learner_size);
+    srv_engine_new_id(hub->engine, s->sid);
+    s->agent.socket_id = s->sid;
+    s->agent.user_id = s->ids;
+    s->agent.learner_id = s->ids + user_size;
+    s->client = client;
+    s->nsp = nsp;
+    s->sibling = client->sockets;
+    client->sockets = s;
+    s->next = nsp->sockets;
+    if (s->next)
+        s->next->prev = s;
+    nsp->sockets = s;
+    nsp->count++;
+    srv_metrics_connected(hub->metrics);
+    return s;
+}
+
+static void end_agent_session(struct srv_hub *hub, struct srv_socket *s)
+{
+    srv_timer_stop(&s->idle);
+    if (srv_agent_session_end(&s->agent))
+        hub->metrics->active_sessions--;
+}
+
+static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_reason reason)
+{
+    end_agent_session(hub, s);
+    srv_metrics_disconnected(hub->metrics, reason);
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        s->nsp->sockets = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    s->nsp->count--;
+    srv_dispatch_forget(hub, s);
+    s->client = NULL;
+    s->gone = true;
+    if (!s->jobs)
+        free(s);
+}
+
+/* When the idle time is over since the session began, or some of it since it was last looked at. */
+static void idle_due(void *context, struct srv_timer *timer, uint64_t now_ms)
+{
+    struct srv_hub *hub = context;
+    struct srv_socket *s = SRV_TIMER_OWNER(timer, struct srv_socket, idle);
+    if (srv_agent_session_idle(&s->agent, srv_unix_ms(), hub->config->session_idle_ms))
+        end_agent_session(hub, s);
+    else
+        srv_timer_start(&hub->recheck_list, timer, now_ms);
+}
+
+/* --- CONNECT --- */
+
+static void send_packet(struct srv_hub *hub, struct srv_client *client)
+{
+    if (!hub->packet.failed)
+        srv_session_send(hub->engine, client->session, hub->packet.data, hub->packet.len, false);
+}
+
+static void begin_packet(struct srv_hub *hub, enum aivo_sio_type type, const char *nsp, size_t nsp_len)
+{
+    aivo_buf_clear(&hub->packet);
+    aivo_buf_char(&hub->packet, '4');
+    aivo_sio_encode_header(&hub->packet, type, 0, nsp, nsp_len, NULL);
+}
+
+static void refuse(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet,
+                   const char *message)
+{
+    begin_packet(hub, AIVO_SIO_CONNECT_ERROR, packet->nsp, packet->nsp_len);
+    aivo_buf_str(&hub->packet, "{\"message\":\"");
+    aivo_buf_str(&hub->packet, message);
+    aivo_buf_str(&hub->packet, "\"}");
+    send_packet(hub, client);
+}
+
+/* The payload's token, unescaped into hub->text. Like JavaScript's !token: null, false, 0 and "" are none. */
+static enum srv_auth_status verify(struct srv_hub *hub, const struct aivo_json *payload, struct srv_identity *out)
+{
+    struct aivo_json token = {0};
+    if (payload->type == AIVO_JSON_OBJECT)
+        token = aivo_json_get(payload, "token");
+    double number;
+    if (token.type == AIVO_JSON_NONE || token.type == AIVO_JSON_NULL || token.type == AIVO_JSON_FALSE ||
+        (aivo_json_double(&token, &number) && number == 0.0))
+        return SRV_AUTH_MISSING;
+    aivo_buf_clear(&hub->text);
+    if (!aivo_json_string(&token, &hub->text))
+        return SRV_AUTH_MALFORMED;
+    if (hub->text.failed)
+        return SRV_AUTH_MEMORY;
+    return srv_auth_verify(hub->auth, hub->text.data, hub->text.len, (int64_t)(srv_unix_ms() / 1000), out);
+}
+
+static void welcome(struct srv_hub *hub, struct srv_client *client, struct srv_socket *socket,
+                    const struct aivo_json *payload)
+{
+    srv_timer_stop(&client->connect);
+    begin_packet(hub, AIVO_SIO_CONNECT, socket->nsp->name, socket->nsp->name_len);
+    aivo_buf_str(&hub->packet, "{\"sid\":\"");
+    aivo_buf_str(&hub->packet, socket->sid);
+    aivo_buf_str(&hub->packet, "\"}");
+    send_packet(hub, client);
+
+    if (hub->config->conformance) { /* the published suites count every packet: this one and no other */
+        bool given = payload->type == AIVO_JSON_OBJECT;
+        struct srv_args args = {.inner = given ? payload->text : "{}", .inner_len = given ? payload->len : 2};
+        srv_socket_emit_args(hub, socket, SRV_EVENT_AUTH, &args);
+        return;
+    }
+    aivo_buf_clear(&hub->text);
+    srv_agent_connection_quality(&hub->text, -1.0, srv_unix_ms());
+    srv_socket_emit(hub, socket, SRV_EVENT_CONNECTION_QUALITY, hub->text.data, hub->text.len);
+}
+
+static void connect_packet(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet)
+{
+    struct srv_nsp *nsp = find_nsp(hub, packet->nsp, packet->nsp_len);
+    if (!nsp) {
+        refuse(hub, client, packet, "Invalid namespace");
+        return;
+    }
+    struct srv_identity identity = {0};
+    if (hub->auth) {
+        enum srv_auth_status status = verify(hub, &packet->data, &identity);
+        if (status != SRV_AUTH_OK) {
+            srv_metrics_error(hub->metrics, SRV_ERROR_AUTH);
+            if (srv_log_enabled(hub->log, SRV_LOG_INFO))
+                srv_log(hub->log, SRV_LOG_INFO, "token refused: %s", srv_auth_strerror(status));
+            refuse(hub, client, packet, srv_auth_client_message(status));
+            return;
+        }
+    }
+    char learner[SRV_AUTH_MAX_USER] = "";
+    if (packet->data.type == AIVO_JSON_OBJECT) {
+        struct aivo_json id = aivo_json_get(&packet->data, "learnerId");
+        if (!aivo_json_string_copy(&id, learner, sizeof learner))
+            learner[0] = '\0';
+    }
+    struct srv_socket *socket = socket_new(hub, client, nsp, identity.user_id, learner);
+    if (!socket) {
+        srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
+        refuse(hub, client, packet, "Out of memory");
+        return;
+    }
+    welcome(hub, client, socket, &packet->data);
+}
+
+static void connect_expired(void *context, struct srv_timer *timer, uint64_t now_ms)
+{
+    struct srv_hub *hub = context;
+    hub->engine->now_ms = now_ms;
+    srv_session_close(hub->engine, SRV_TIMER_OWNER(timer, struct srv_client, connect)->session, SRV_REASON_FORCED_CLOSE,
+                      SRV_WS_NORMAL);
+}
+
+/* --- packets --- */
+
+void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client)
+{
+    srv_metrics_error(hub->metrics, SRV_ERROR_BAD_PACKET);
+    srv_session_close(hub->engine, client->session, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
+}
+
+static void disconnect_packet(struct srv_hub *hub, struct srv_client *client, struct srv_socket *socket)
+{
+    struct srv_socket **p = &client->sockets;
+    while (*p != socket)
+        p = &(*p)->sibling;
+    *p = socket->sibling;
+    socket_close(hub, socket, SRV_REASON_CLIENT_NAMESPACE_DISCONNECT);
+}
+
+static void packet_received(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet,
+                            const struct aivo_bytes *attachments)
+{
+    struct srv_socket *socket = find_socket(client, packet->nsp, packet->nsp_len);
+    switch (packet->type) {
+    case AIVO_SIO_CONNECT:
+        if (socket)
+            break;
+        connect_packet(hub, client, packet);
+        return;
+    case AIVO_SIO_EVENT:
+    case AIVO_SIO_BINARY_EVENT:
+        if (!socket)
+            break;
+        srv_dispatch_event(hub, socket, packet, attachments);
+        return;
+    case AIVO_SIO_ACK:
+    case AIVO_SIO_BINARY_ACK: /* we ask for none: an answer nobody waits for is ignored, as by Node */
+        if (!socket)
+            break;
+        return;
+    case AIVO_SIO_DISCONNECT:
+        if (!socket)
+            break;
+        disconnect_packet(hub, client, socket);
+        return;
+    case AIVO_SIO_CONNECT_ERROR:
+        break;
+    }
+    srv_client_bad_packet(hub, client);
+}
+
+/* Packets with attachments, and whatever comes while one waits for its attachments. */
+static void assemble(struct srv_hub *hub, struct srv_client *client, const char *data, size_t len, bool binary)
+{
+    if (!client->assembler) {
+        client->assembler = malloc(sizeof *client->assembler);
+        if (!client->assembler) {
+            srv_client_bad_packet(hub, client);
+            return;
+        }
+        aivo_sio_assembler_init(client->assembler, (size_t)hub->config->max_payload_bytes * SRV_HUB_MAX_ASSEMBLY);
+    }
+    struct aivo_sio_message message;
+    bool complete = false;
+    enum aivo_sio_error error = binary ? aivo_sio_assemble_binary(client->assembler, data, len, &message, &complete)
+                                       : aivo_sio_assemble_text(client->assembler, data, len, &message, &complete);
+    if (error != AIVO_SIO_OK) {
+        srv_client_bad_packet(hub, client);
+        return;
+    }
+    if (!complete)
+        return;
+    struct srv_session *session = client->session; /* client may be gone after this */
+    packet_received(hub, client, &message.packet, message.attachments);
+    if (session->state == SRV_SESSION_OPEN && client->assembler->bytes.cap > 65536) {
+        aivo_sio_assembler_free(client->assembler); /* large ones are rare: do not keep their memory */
+        free(client->assembler);
+        client->assembler = NULL;
+    }
+}
+
+static void hub_message(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary,
+                        uint64_t now_ms)
+{
+    (void)now_ms;
+    struct srv_client *client = s->user;
+    struct srv_hub *hub = e->user;
+    if (!client) { /* there was no memory for it */
+        srv_session_close(e, s, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
+        return;
+    }
+    if (binary || (len && (data[0] == '5' || data[0] == '6')) ||
+        (client->assembler && aivo_sio_assembler_busy(client->assembler))) {
+        assemble(hub, client, data, len, binary);
+        return;
+    }
+    struct aivo_sio_packet packet;
+    if (aivo_sio_decode(data, len, &packet) != AIVO_SIO_OK)
+        srv_client_bad_packet(hub, client);
+    else
+        packet_received(hub, client, &packet, NULL);
+}
+
+static void hub_open(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)
+{
+    struct srv_hub *hub = e->user;
+    struct srv_client *client = calloc(1, sizeof *client);
+    s->user = client;
+    if (!client)
+        return;
+    client->session = s;
+    srv_timer_start(&hub->connect_list, &client->connect, now_ms);
+}
+
+static void hub_close(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
+{
+    struct srv_client *client = s->user;
+    if (!client)
+        return;
+    struct srv_hub *hub = e->user;
+    s->user = NULL;
+    srv_timer_stop(&client->connect);
+    while (client->sockets) {
+        struct srv_socket *socket = client->sockets;
+        client->sockets = socket->sibling;
+        socket_close(hub, socket, reason);
+    }
+    if (client->assembler)
+        aivo_sio_assembler_free(client->assembler);
+    free(client->assembler);
+    srv_ratelimit_free(&client->limit);
+    free(client);
+}
+
+const struct srv_session_hooks srv_hub_hooks = {hub_open, hub_message, hub_close};
+
+/* --- the end --- */
+
+void srv_client_idle(struct srv_hub *hub, struct srv_client *client)
+{
+    if (hub->draining && !client->jobs)
+        srv_session_close(hub->engine, client->session, SRV_REASON_SERVER_SHUTTING_DOWN, SRV_WS_GOING_AWAY);
+}
+
+void srv_hub_drain(struct srv_hub *hub, bool force)
+{
+    hub->draining = true;
+    struct srv_session *next;
+    for (struct srv_session *s = hub->engine->sessions.next; s != &hub->engine->sessions; s = next) {
+        next = s->next;
+        struct srv_client *client = s->hooks == &srv_hub_hooks ? s->user : NULL;
+        if (force || !client || !client->jobs)
+            srv_session_close(hub->engine, s, SRV_REASON_SERVER_SHUTTING_DOWN, SRV_WS_GOING_AWAY);
+    }
+}
+
+/* --- /engine.io/ --- */
+
+static void echo_open(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)
+{
+    (void)e, (void)s, (void)now_ms;
+}
+
+static void echo_message(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary,
+                         uint64_t now_ms)
+{
+    (void)now_ms;
+    struct srv_hub *hub = e->user;
+    if (binary) {
+        srv_session_send(e, s, data, len, true);
+        return;
+    }
+    if (!aivo_utf8_valid(data, len)) {
+        srv_session_close(e, s, SRV_REASON_TRANSPORT_ERROR, SRV_WS_INVALID_DATA);
+        return;
+    }
+    aivo_buf_clear(&hub->packet);
+    aivo_buf_char(&hub->packet, '4');
+    aivo_buf_add(&hub->packet, data, len);
+    if (!hub->packet.failed)
+        srv_session_send(e, s, hub->packet.data, hub->packet.len, false);
+}
+
+static void echo_close(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
+{
+    (void)e, (void)s, (void)reason;
+}
+
+const struct srv_session_hooks srv_echo_hooks = {echo_open, echo_message, echo_close};

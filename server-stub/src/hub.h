@@ -1,0 +1,118 @@
+/*
+ * Socket.IO on top of Engine.IO sessions: clients (one a session), sockets (one a client and namespace), namespaces,
+ * and what is sent to them. Knows no transport.
+ *
+ * Bounds: a client has at most one socket in each of the SRV_HUB_MAX_NSPS fixed namespaces; a packet with attachments
+ * may hold SRV_HUB_MAX_ASSEMBLY times the largest payload while its frames come in.
+ */
+#ifndef SRV_HUB_H
+#define SRV_HUB_H
+
+#include "agents.h"
+#include "auth.h"
+#include "config.h"
+#include "dedup.h"
+#include "engine.h"
+#include "log.h"
+#include "ratelimit.h"
+
+#define SRV_HUB_MAX_NSPS     2
+#define SRV_HUB_MAX_ASSEMBLY 4
+
+struct srv_client;
+struct srv_job;
+
+struct srv_nsp {
+    const char *name;
+    size_t name_len;
+    struct srv_socket *sockets; /* those connected; unordered */
+    size_t count;
+};
+
+struct srv_socket {
+    struct srv_client *client;
+    struct srv_nsp *nsp;
+    struct srv_socket *sibling;     /* the client's next one */
+    struct srv_socket *prev, *next; /* in the namespace */
+    struct srv_agent_session agent;
+    struct srv_timer idle; /* runs while the agent session is active */
+    unsigned jobs;         /* events in work; keeps the struct alive when the socket is gone */
+    bool gone;             /* then client is NULL */
+    char sid[SRV_SID_LEN + 1];
+    char ids[]; /* user id NUL learner id NUL, as agent points to them */
+};
+
+struct srv_client {
+    struct srv_session *session;
+    struct srv_socket *sockets;
+    struct aivo_sio_assembler *assembler; /* NULL until the first packet with attachments */
+    struct srv_timer connect;             /* runs until a namespace is joined */
+    struct srv_ratelimit limit;
+    unsigned jobs; /* events that are being handled */
+};
+
+struct srv_hub {
+    struct srv_engine *engine;
+    const struct srv_config *config;
+    struct srv_metrics *metrics;
+    const struct srv_log *log;
+    const struct srv_auth *auth; /* NULL: everybody may */
+    struct srv_ratelimit_policy limit;
+    struct srv_nsp nsps[SRV_HUB_MAX_NSPS];
+    unsigned nsp_count;
+    struct srv_timer_list connect_list, idle_list, recheck_list, delay_list;
+    struct srv_dedup dedup;
+    struct srv_agent_reply reply;
+    struct aivo_buf packet; /* under construction */
+    struct aivo_buf text;   /* scratch */
+    struct srv_job *jobs;   /* events whose handling is delayed */
+    unsigned job_count;
+    bool draining;
+};
+
+/* The hooks of sessions at /socket.io/, and of /engine.io/ (conformance: every message comes back). */
+extern const struct srv_session_hooks srv_hub_hooks;
+extern const struct srv_session_hooks srv_echo_hooks;
+
+/* Also adds the hub's timers to the engine. engine->user becomes the hub. false: no memory. */
+bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct srv_config *config,
+                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth);
+/* All sessions must be closed. */
+void srv_hub_free(struct srv_hub *hub);
+/* Closes every session that has nothing in work; the others follow as they finish, or with force now. */
+void srv_hub_drain(struct srv_hub *hub, bool force);
+
+/* --- sending --- */
+
+/* args: a JSON array's text. */
+void srv_socket_emit(struct srv_hub *hub, struct srv_socket *socket, enum srv_event event, const char *args,
+                     size_t args_len);
+/* Text packets with their attachments. inner: what stands between the brackets, may be empty. */
+struct srv_args {
+    const char *inner;
+    size_t inner_len;
+    const struct aivo_bytes *attachments;
+    unsigned attachment_count;
+};
+void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum srv_event event,
+                          const struct srv_args *args);
+void srv_socket_ack_args(struct srv_hub *hub, struct srv_socket *socket, uint64_t id, const struct srv_args *args);
+void srv_socket_ack(struct srv_hub *hub, struct srv_socket *socket, uint64_t id, const char *array, size_t len);
+/* To everybody in the namespace: encoded once. All broadcasts go through here. */
+void srv_broadcast(struct srv_hub *hub, struct srv_nsp *nsp, enum srv_event event, const struct srv_args *args);
+
+/* --- dispatch.c: events --- */
+
+void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const struct aivo_sio_packet *packet,
+                        const struct aivo_bytes *attachments);
+/* The socket is going: what is in work for it finishes without it. */
+void srv_dispatch_forget(struct srv_hub *hub, struct srv_socket *socket);
+void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms);
+void srv_dispatch_free(struct srv_hub *hub);
+
+/* Closes the connection for a packet that breaks the protocol. */
+void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client);
+/* After a job ended: the last one of a draining client closes it. */
+void srv_client_idle(struct srv_hub *hub, struct srv_client *client);
+
+#endif

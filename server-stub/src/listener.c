@@ -1,0 +1,110 @@
+/* The listening socket is ours, not libwebsockets': so a port of 0 can be asked for its number, many connections are
+ * accepted in one turn, and running out of descriptors does not spin. */
+#include "server.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG         4096
+#define ACCEPT_PER_TURN 64
+
+/* No descriptor left: the pending connection is taken with the spare one and closed, else it would wake us forever. */
+static void refuse_one(struct srv_server *server)
+{
+    close(server->spare_fd);
+    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    srv_metrics_error(&server->metrics, SRV_ERROR_SOCKET_ERROR);
+}
+
+static void accept_ready(uv_poll_t *handle, int status, int events)
+{
+    (void)status, (void)events;
+    struct srv_server *server = handle->data;
+    for (int i = 0; i < ACCEPT_PER_TURN; i++) {
+        int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            lws_adopt_socket_vhost(server->vhost, fd); /* closes it if it fails */
+            srv_server_poke(server);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            refuse_one(server);
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+static int bound_socket(const struct addrinfo *a)
+{
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    memset(&address, 0, sizeof address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+}
+
+bool srv_listener_start(struct srv_server *server, char *error, size_t error_size)
+{
+    char port[8];
+    snprintf(port, sizeof port, "%u", (unsigned)server->config->port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
+    int failed = getaddrinfo(server->config->host, port, &hints, &list);
+    if (failed) {
+        snprintf(error, error_size, "cannot listen on %s: %s", server->config->host, gai_strerror(failed));
+        return false;
+    }
+    for (struct addrinfo *a = list; a && server->listen_fd < 0; a = a->ai_next)
+        server->listen_fd = bound_socket(a);
+    int saved = errno;
+    freeaddrinfo(list);
+    if (server->listen_fd < 0) {
+        snprintf(error, error_size, "cannot listen on %s port %s: %s", server->config->host, port, strerror(saved));
+        return false;
+    }
+    server->port = port_of(server->listen_fd);
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->listener.data = server;
+    if (uv_poll_init(&server->loop, &server->listener, server->listen_fd) != 0 ||
+        uv_poll_start(&server->listener, UV_READABLE, accept_ready) != 0) {
+        snprintf(error, error_size, "cannot watch the listening socket");
+        return false;
+    }
+    return true;
+}
+
+void srv_listener_stop(struct srv_server *server)
+{
+    if (server->listen_fd < 0)
+        return;
+    uv_poll_stop(&server->listener);
+    uv_close((uv_handle_t *)&server->listener, NULL);
+    close(server->listen_fd);
+    close(server->spare_fd);
+    server->listen_fd = server->spare_fd = -1;
+}

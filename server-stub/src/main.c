@@ -1,0 +1,43 @@
+/* aivo-server: reads its configuration, serves until it is told to end. */
+#include "server.h"
+#include "tls.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void print(FILE *file, const struct aivo_buf *text)
+{
+    if (text->len)
+        fwrite(text->data, 1, text->len, file);
+    fflush(file);
+}
+
+int main(int argc, char **argv)
+{
+    struct srv_config config = {0};
+    struct srv_config_outcome outcome = {0};
+    srv_config_load(&config, argc, (const char *const *)argv, (const char *const *)environ, &outcome);
+    print(stdout, &outcome.out);
+    print(stderr, &outcome.err);
+    bool run = outcome.action == SRV_CONFIG_RUN;
+    int code = outcome.exit_code;
+    srv_config_outcome_free(&outcome);
+    if (!run)
+        return code;
+
+    static struct srv_server server;
+    char error[512] = "", url[512];
+    if (!srv_server_start(&server, &config, error, sizeof error)) {
+        fprintf(stderr, "aivo-server: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    srv_server_url(&server, url, sizeof url);
+    printf("listening on %s\n", url);
+    fflush(stdout);
+    code = srv_server_run(&server);
+    srv_server_stop(&server);
+    srv_config_free(&config);
+    return code;
+}

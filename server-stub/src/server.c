@@ -1,0 +1,235 @@
+#include "server.h"
+#include "clock.h"
+#include "conn.h"
+#include "tls.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+static void random_bytes(void *out, size_t len)
+{
+    unsigned char *p = out;
+    while (len) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n < 0 && errno != EINTR)
+            abort(); /* without it every id would be guessable */
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+/* --- the loop --- */
+
+static void timer_due(uv_timer_t *handle)
+{
+    struct srv_server *server = handle->data;
+    server->timer_at_ms = SRV_TIMER_NEVER;
+    server->engine.now_ms = srv_server_now(server);
+    srv_timers_run(&server->engine.timers, srv_server_now(server));
+}
+
+static void arm_timer(struct srv_server *server)
+{
+    uint64_t next = srv_timers_next(&server->engine.timers);
+    if (next == server->timer_at_ms)
+        return;
+    server->timer_at_ms = next;
+    if (next == SRV_TIMER_NEVER) {
+        uv_timer_stop(&server->timer);
+        return;
+    }
+    uint64_t now_ms = srv_server_now(server);
+    uv_timer_start(&server->timer, timer_due, next > now_ms ? next - now_ms : 0, 0);
+}
+
+/* Once a turn, before the loop waits. */
+static void turn(uv_prepare_t *handle)
+{
+    struct srv_server *server = handle->data;
+    server->engine.now_ms = srv_server_now(server);
+    srv_engine_flush(&server->engine);
+    arm_timer(server);
+    if (server->poke) {
+        server->poke = false;
+        lws_cancel_service(server->context);
+    }
+}
+
+static void told_to_end(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    srv_drain_begin(handle->data);
+}
+
+static void told_to_reload(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    srv_tls_reload(handle->data);
+}
+
+static void start_loop(struct srv_server *server)
+{
+    uv_prepare_init(&server->loop, &server->prepare);
+    uv_timer_init(&server->loop, &server->timer);
+    uv_timer_init(&server->loop, &server->drain_timer);
+    uv_signal_init(&server->loop, &server->sigterm);
+    uv_signal_init(&server->loop, &server->sigint);
+    uv_signal_init(&server->loop, &server->sighup);
+    server->prepare.data = server->timer.data = server->drain_timer.data = server;
+    server->sigterm.data = server->sigint.data = server->sighup.data = server;
+    server->timer_at_ms = SRV_TIMER_NEVER;
+    uv_prepare_start(&server->prepare, turn);
+    uv_signal_start(&server->sigterm, told_to_end, SIGTERM);
+    uv_signal_start(&server->sigint, told_to_end, SIGINT);
+    uv_signal_start(&server->sighup, told_to_reload, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- libwebsockets --- */
+
+static const struct lws_protocols protocols[] = {{.name = "", /* no subprotocol is ever agreed on */
+                                                  .callback = srv_callback,
+                                                  .per_session_data_size = sizeof(struct srv_conn),
+                                                  .rx_buffer_size = SRV_RX_BYTES,
+                                                  .tx_packet_size = SRV_WRITE_BYTES},
+                                                 {0}};
+
+/* libwebsockets' own pings would keep a sorted list of all connections: linear in each handshake. Ours suffice. */
+static const lws_retry_bo_t no_validity_checks = {0};
+
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    /* Also lowered: libwebsockets has a table of as many entries as the limit allows. */
+    limit.rlim_cur = limit.rlim_max < SRV_MAX_FDS ? limit.rlim_max : SRV_MAX_FDS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool start_lws(struct srv_server *server, char *error, size_t error_size)
+{
+    void *loops[] = {&server->loop};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .foreign_loops = loops,
+        .user = server,
+        .gid = -1,
+        .uid = -1,
+        .pt_serv_buf_size = SRV_WRITE_BYTES,
+        .max_http_header_data = 8192,
+        .timeout_secs = 10,
+        .keepalive_timeout = 30,
+        .protocols = protocols,
+        .retry_and_idle_policy = &no_validity_checks,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+    };
+    if (server->config->ssl_enabled)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    lws_set_log_level(srv_log_enabled(&server->log, SRV_LOG_DEBUG) ? LLL_ERR | LLL_WARN : LLL_ERR, NULL);
+    server->context = lws_create_context(&info);
+    if (!server->context) {
+        snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
+        return false;
+    }
+    if (server->config->ssl_enabled && !srv_tls_prepare(server->config, &info, error, error_size))
+        return false;
+    info.vhost_name = "aivo";
+    server->vhost = lws_create_vhost(server->context, &info);
+    if (!server->vhost) {
+        snprintf(error, error_size, "libwebsockets cannot serve%s",
+                 server->config->ssl_enabled ? " with this certificate" : "");
+        return false;
+    }
+    return true;
+}
+
+/* --- start and end --- */
+
+static bool start_parts(struct srv_server *server, char *error, size_t error_size)
+{
+    const struct srv_config *config = server->config;
+    srv_log_init(&server->log, (enum srv_log_level)config->log_level, config->log_json);
+    srv_metrics_init(&server->metrics);
+    if (!srv_cors_new(config->cors_origin, &server->cors, error, error_size))
+        return false;
+    if (!config->conformance && !srv_auth_new(config->jwt_public_key_path ? NULL : config->jwt_secret,
+                                              config->jwt_public_key_path, &server->auth, error, error_size))
+        return false;
+    size_t queue = (size_t)config->max_payload_bytes * 4;
+    struct srv_engine_options options = {.ping_interval_ms = config->ping_interval_ms,
+                                         .ping_timeout_ms = config->ping_timeout_ms,
+                                         .max_payload_bytes = config->max_payload_bytes,
+                                         .max_queue_bytes = queue > SRV_MAX_QUEUE_BYTES ? queue : SRV_MAX_QUEUE_BYTES};
+    server->scratch = malloc(LWS_PRE + SRV_WRITE_BYTES);
+    if (!server->scratch || !srv_engine_init(&server->engine, &options, &server->metrics, random_bytes) ||
+        !srv_hub_init(&server->hub, &server->engine, config, &server->metrics, &server->log, server->auth)) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    aivo_buf_init(&server->response);
+    return true;
+}
+
+bool srv_server_start(struct srv_server *server, const struct srv_config *config, char *error, size_t error_size)
+{
+    memset(server, 0, sizeof *server);
+    server->config = config;
+    server->listen_fd = server->spare_fd = -1;
+    server->started_ms = srv_mono_us() / 1000;
+    raise_fd_limit();
+    if (uv_loop_init(&server->loop) != 0) {
+        snprintf(error, error_size, "libuv cannot start");
+        return false;
+    }
+    if (!start_parts(server, error, error_size))
+        return false;
+    start_loop(server);
+    return start_lws(server, error, error_size) && srv_listener_start(server, error, error_size);
+}
+
+void srv_server_url(const struct srv_server *server, char *out, size_t size)
+{
+    const char *host = server->config->host;
+    bool v6 = strchr(host, ':') != NULL;
+    snprintf(out, size, "%s://%s%s%s:%u", server->config->ssl_enabled ? "https" : "http", v6 ? "[" : "", host,
+             v6 ? "]" : "", (unsigned)server->port);
+}
+
+int srv_server_run(struct srv_server *server)
+{
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    return server->exit_code;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void srv_server_stop(struct srv_server *server)
+{
+    srv_listener_stop(server);
+    srv_hub_drain(&server->hub, true);
+    if (server->context) {
+        lws_context_destroy(server->context);
+        uv_run(&server->loop, UV_RUN_NOWAIT); /* libwebsockets' handles finish closing */
+    }
+    srv_hub_free(&server->hub);
+    srv_engine_free(&server->engine);
+    uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&server->loop);
+    srv_auth_destroy(server->auth);
+    srv_cors_destroy(server->cors);
+    aivo_buf_free(&server->response);
+    free(server->scratch);
+}

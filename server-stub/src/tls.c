@@ -1,0 +1,94 @@
+#include "tls.h"
+#include "server.h"
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CIPHERS                                                                                                        \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                         \
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+
+static int passphrase(char *out, int size, int writing, void *config_ptr)
+{
+    (void)writing;
+    const struct srv_config *config = config_ptr;
+    size_t len = config->ssl_passphrase ? strlen(config->ssl_passphrase) : 0;
+    if (len > (size_t)size)
+        return -1;
+    if (len)
+        memcpy(out, config->ssl_passphrase, len);
+    return (int)len;
+}
+
+/* Which of the files, and what OpenSSL says. */
+static bool explain(const char *what, const char *path, char *error, size_t error_size)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    snprintf(error, error_size, "%s %s: %s", what, path, reason ? reason : "cannot be used");
+    ERR_clear_error();
+    return false;
+}
+
+static bool load(SSL_CTX *ctx, const struct srv_config *config, char *error, size_t error_size)
+{
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(ctx, passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)config);
+    if (SSL_CTX_use_certificate_chain_file(ctx, config->ssl_cert_path) != 1)
+        return explain("SSL_CERT_PATH", config->ssl_cert_path, error, error_size);
+    if (SSL_CTX_use_PrivateKey_file(ctx, config->ssl_key_path, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1)
+        return explain("SSL_KEY_PATH", config->ssl_key_path, error, error_size);
+    if (config->ssl_ca_path && SSL_CTX_load_verify_locations(ctx, config->ssl_ca_path, NULL) != 1)
+        return explain("SSL_CA_PATH", config->ssl_ca_path, error, error_size);
+    return true;
+}
+
+bool srv_tls_check(const struct srv_config *config, char *error, size_t error_size)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx) {
+        snprintf(error, error_size, "OpenSSL cannot start");
+        return false;
+    }
+    bool ok = load(ctx, config, error, error_size);
+    SSL_CTX_free(ctx);
+    return ok;
+}
+
+bool srv_tls_prepare(const struct srv_config *config, struct lws_context_creation_info *info, char *error,
+                     size_t error_size)
+{
+    if (!srv_tls_check(config, error, error_size))
+        return false;
+    info->ssl_cert_filepath = config->ssl_cert_path;
+    info->ssl_private_key_filepath = config->ssl_key_path;
+    info->ssl_private_key_password = config->ssl_passphrase;
+    info->ssl_ca_filepath = config->ssl_ca_path;
+    info->ssl_cipher_list = CIPHERS;
+    info->ssl_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
+    info->alpn = "http/1.1"; /* over h2 our raw frames would be wrong */
+    if (config->ssl_ca_path)
+        info->options |= LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
+    return true;
+}
+
+void srv_tls_reload(struct srv_server *server)
+{
+    const struct srv_config *config = server->config;
+    char error[512];
+    if (!config->ssl_enabled) {
+        srv_log(&server->log, SRV_LOG_INFO, "SIGHUP: there is no certificate to reload");
+        return;
+    }
+    if (!srv_tls_check(config, error, sizeof error)) {
+        srv_metrics_error(&server->metrics, SRV_ERROR_SOCKET_ERROR);
+        srv_log(&server->log, SRV_LOG_ERROR, "certificate not reloaded, the old one stays: %s", error);
+        return;
+    }
+    /* Its result says nothing; that the files are good is known from above. */
+    lws_tls_cert_updated(server->context, config->ssl_cert_path, config->ssl_key_path, NULL, 0, NULL, 0);
+    srv_log(&server->log, SRV_LOG_INFO, "certificate reloaded");
+}

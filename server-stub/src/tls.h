@@ -1,0 +1,18 @@
+/* The server's certificate: checked before libwebsockets sees it, because libwebsockets does not say when it is bad. */
+#ifndef SRV_TLS_H
+#define SRV_TLS_H
+
+#include "config.h"
+#include <libwebsockets.h>
+
+struct srv_server;
+
+/* Loads chain, key, passphrase and CA into a context of its own. false: error says what is wrong, in one line. */
+bool srv_tls_check(const struct srv_config *config, char *error, size_t error_size);
+/* Checks, then fills the vhost's settings (strings borrowed from config). */
+bool srv_tls_prepare(const struct srv_config *config, struct lws_context_creation_info *info, char *error,
+                     size_t error_size);
+/* SIGHUP: takes the files' new contents for connections to come, or keeps the old ones, logs and counts. */
+void srv_tls_reload(struct srv_server *server);
+
+#endif
