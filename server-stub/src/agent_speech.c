@@ -230,7 +230,7 @@ static void judge(const struct features *f, unsigned target, double age, struct 
 {
     double voiced_s = fmax(0.1, f->duration_ms / 1000 * f->voiced), pace = fair_pace(age);
     unsigned said = target > 0 ? target : f->beats;
-    s->loudness = 100 * within(f->level_db, -35, -10, 25);
+    s->loudness = 100 * within(f->level_db, -35, -10, 15);
     s->clarity = 100 * within(f->voiced, 0.25, 0.9, 0.25) * fmax(0, 1 - f->clipped * 20);
     s->pace = 100 * within(said / voiced_s, 0.5 * pace, 2 * pace, 2 * pace);
     s->beats = target == 0 ? (f->beats > 0 ? 100 : 0) : 100 * within(f->beats, target * 0.5, target * 1.5, target);

@@ -22,7 +22,7 @@ enum srv_auth_status {
     SRV_AUTH_TOO_LARGE, /* over SRV_AUTH_MAX_TOKEN */
     SRV_AUTH_MALFORMED, /* no JWT */
     SRV_AUTH_ALGORITHM, /* another algorithm than the key's */
-    SRV_AUTH_SIGNATURE, /* not signed with this key */
+    SRV_AUTH_SIGNATURE, /* not signed with this key (or claims that libjwt cannot read) */
     SRV_AUTH_EXPIRED,
     SRV_AUTH_NOT_YET, /* nbf is in the future */
     SRV_AUTH_CLAIMS,  /* exp or nbf is no number */
