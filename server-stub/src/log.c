@@ -31,18 +31,21 @@ void srv_log_time(char out[SRV_LOG_TIME_SIZE], uint64_t unix_ms)
 static void add_clean(struct aivo_buf *out, const char *text, bool quoted)
 {
     bool utf8 = aivo_utf8_valid(text, strlen(text));
+    unsigned char before = 0;
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+        bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0) || (before == 0xc2 && c < 0xa0);
         if (quoted && (c == '"' || c == '\\')) {
             aivo_buf_char(out, '\\');
             aivo_buf_char(out, (char)c);
-        } else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8) || (c == 0xc2 && next < 0xa0)) {
+        } else if (control || (c >= 0x80 && !utf8)) {
             char escape[8];
             snprintf(escape, sizeof escape, "\\x%02x", c);
             aivo_buf_str(out, escape);
         } else {
             aivo_buf_char(out, (char)c);
         }
+        before = c;
     }
 }
 

@@ -167,19 +167,23 @@ static void packet(struct aivo_session *s, const struct aivo_instant *at)
     }
 }
 
-static void assembled(struct aivo_session *s, const struct aivo_instant *at, enum aivo_sio_error error, bool complete)
-{
-    if (error == AIVO_SIO_OK) {
-        if (complete)
-            packet(s, at);
-    } else if (error == AIVO_SIO_E_MEMORY) {
-        lose_text(s, at, AIVO_E_MEMORY, "no memory for a message");
-    } else {
-        broken(s, at, "malformed Socket.IO packet", aivo_sio_strerror(error));
-    }
-}
-
 /* ---- Engine.IO ---- */
+
+static void engine_message(struct aivo_session *s, const struct aivo_instant *at, const struct aivo_eio_packet *p)
+{
+    bool complete = false;
+    enum aivo_sio_error error;
+    if (p->binary)
+        error = aivo_sio_assemble_binary(&s->assembler, p->data, p->len, &s->incoming, &complete);
+    else
+        error = aivo_sio_assemble_text(&s->assembler, p->data, p->len, &s->incoming, &complete);
+    if (error == AIVO_SIO_E_MEMORY)
+        lose_text(s, at, AIVO_E_MEMORY, "no memory for a message");
+    else if (error != AIVO_SIO_OK)
+        broken(s, at, "malformed Socket.IO packet", aivo_sio_strerror(error));
+    else if (complete)
+        packet(s, at);
+}
 
 static void engine_open(struct aivo_session *s, const struct aivo_instant *at, const struct aivo_eio_packet *p)
 {
@@ -205,7 +209,6 @@ void aivo_session_frame(struct aivo_session *s, const struct aivo_instant *at, c
 {
     static const char pong[] = {'0' + AIVO_EIO_PONG};
     struct aivo_eio_packet p = {.type = AIVO_EIO_MESSAGE, .binary = true, .data = data, .len = len};
-    bool complete = false;
     if (!binary) {
         enum aivo_eio_error error = aivo_eio_decode(data, len, &p);
         if (error != AIVO_EIO_OK) {
@@ -229,10 +232,7 @@ void aivo_session_frame(struct aivo_session *s, const struct aivo_instant *at, c
         aivo_session_send(s, pong, sizeof(pong));
         break;
     case AIVO_EIO_MESSAGE:
-        if (p.binary)
-            assembled(s, at, aivo_sio_assemble_binary(&s->assembler, p.data, p.len, &s->incoming, &complete), complete);
-        else
-            assembled(s, at, aivo_sio_assemble_text(&s->assembler, p.data, p.len, &s->incoming, &complete), complete);
+        engine_message(s, at, &p);
         break;
     case AIVO_EIO_PONG:
     case AIVO_EIO_UPGRADE:

@@ -1,0 +1,157 @@
+#include "store_file.h"
+
+#include "../error_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* "DIR/NAME" of a file that need not be there: the directory is resolved. */
+static char *resolve_new(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (*name == '\0') {
+        errno = EISDIR;
+        return NULL;
+    }
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    char *real = dir ? realpath(dir, NULL) : NULL;
+    free(dir);
+    if (!real)
+        return NULL;
+    char *out = NULL;
+    if (asprintf(&out, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+        out = NULL;
+    free(real);
+    return out;
+}
+
+static enum aivo_status refuse(const char *path, int error, struct aivo_error *err)
+{
+    if (error == ENOENT || error == ENOTDIR)
+        return aivo_error_set(err, AIVO_E_STORE, error, "the queue's directory does not exist: %s", path);
+    if (error == EACCES || error == EROFS || error == EPERM)
+        return aivo_error_set(err, AIVO_E_STORE, error, "the queue's file or directory is not writable: %s (%s)", path,
+                              strerror(error));
+    if (error == ENOSPC || error == EDQUOT)
+        return aivo_error_set(err, AIVO_E_STORE, error, "disk full: cannot make the queue's file %s", path);
+    return aivo_error_set(err, AIVO_E_STORE, error, "cannot open the queue's file %s: %s", path, strerror(error));
+}
+
+enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_error *err)
+{
+    char *real = realpath(path, NULL);
+    if (!real && errno == ENOENT)
+        real = resolve_new(path);
+    if (!real)
+        return refuse(path, errno, err);
+    int fd = open(real, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    int error = errno;
+    struct stat st;
+    bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (fd >= 0)
+        close(fd);
+    if (regular) {
+        *out = real;
+        return AIVO_OK;
+    }
+    free(real);
+    if (fd < 0 && error != EISDIR)
+        return refuse(path, error, err);
+    return aivo_error_set(err, AIVO_E_STORE, fd < 0 ? error : 0, "the queue's file is no regular file: %s", path);
+}
+
+static enum aivo_status locked(const char *path, int fd, struct aivo_error *err)
+{
+    char pid[16] = "";
+    ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+    pid[n > 0 ? n : 0] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+    return aivo_error_set(err, AIVO_E_LOCKED, 0, "the queue's file %s is in use by another writer%s%s", path,
+                          *pid ? ", process " : "", pid);
+}
+
+enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_error *err)
+{
+    char *name = NULL;
+    if (asprintf(&name, "%s-lock", path) < 0)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue's lock");
+    int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int error = errno;
+    free(name);
+    if (lock < 0)
+        return refuse(path, error, err);
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        error = errno;
+        enum aivo_status status = error == EWOULDBLOCK
+                                      ? locked(path, lock, err)
+                                      : aivo_error_set(err, AIVO_E_STORE, error, "cannot lock the queue's file %s: %s",
+                                                       path, strerror(error));
+        close(lock);
+        return status;
+    }
+    /* Only for the other one's message: nothing is lost if it cannot be written. */
+    char pid[16];
+    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(lock, 0) == 0 && pwrite(lock, pid, (size_t)len, 0) < 0)
+        errno = 0;
+    *fd = lock;
+    return AIVO_OK;
+}
+
+static void sync_directory(const char *path)
+{
+    char *dir = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+static bool rename_with(const char *path, const char *moved, const char *suffix)
+{
+    char from[PATH_MAX + 8];
+    char to[PATH_MAX + 8];
+    if ((size_t)snprintf(from, sizeof from, "%s%s", path, suffix) >= sizeof from ||
+        (size_t)snprintf(to, sizeof to, "%s%s", moved, suffix) >= sizeof to) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    return rename(from, to) == 0 || (errno == ENOENT && *suffix);
+}
+
+enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,
+                                           struct aivo_error *err)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm utc;
+    char stamp[32] = "";
+    if (!gmtime_r(&seconds, &utc) || strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
+        snprintf(stamp, sizeof stamp, "unknown");
+    for (int n = 1; n <= 1000; n++) {
+        char again[8] = "";
+        if (n > 1)
+            snprintf(again, sizeof again, "-%d", n);
+        if ((size_t)snprintf(moved, size, "%s.corrupt-%s%s", path, stamp, again) >= size)
+            break;
+        if (access(moved, F_OK) == 0)
+            continue;
+        /* The log first: a crash in between must not leave it beside a new, empty file that it does not belong to. */
+        if (!rename_with(path, moved, "-wal") || !rename_with(path, moved, "-shm") || !rename_with(path, moved, ""))
+            return aivo_error_set(err, AIVO_E_STORE, errno, "cannot move the damaged queue file %s aside: %s", path,
+                                  strerror(errno));
+        sync_directory(path);
+        return AIVO_OK;
+    }
+    return aivo_error_set(err, AIVO_E_STORE, 0, "cannot find a name to move the damaged queue file %s to", path);
+}

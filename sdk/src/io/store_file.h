@@ -1,0 +1,23 @@
+/* What the queue's file needs from the file system: its true name, the lock against a second writer, moving it aside.
+ */
+#ifndef AIVO_IO_STORE_FILE_H
+#define AIVO_IO_STORE_FILE_H
+
+#include <aivo/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The absolute path without symbolic links, so that two names of one file share one lock. The file need not be there,
+ * its directory must. Makes the file (mode 0600) if it is not there. *out is malloc'ed. */
+enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_error *err);
+
+/* Takes the lock: flock on PATH-lock, held while *fd is open; the file stays behind (removing it would race). Readers
+ * do not ask for it. AIVO_E_LOCKED names the process that has it. */
+enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_error *err);
+
+/* Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken) and the same with
+ * -wal and -shm, and syncs the directory. The new name is copied to moved. */
+enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,
+                                           struct aivo_error *err);
+
+#endif

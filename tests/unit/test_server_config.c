@@ -1,0 +1,370 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ARGS(...)        ((const char *const[]){"aivo-server", __VA_ARGS__, NULL})
+#define ENVIRONMENT(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static struct srv_config config;
+static struct srv_config_outcome outcome;
+static char folder[] = "/tmp/aivo-config-XXXXXX";
+
+static void forget(void)
+{
+    srv_config_free(&config);
+    srv_config_outcome_free(&outcome);
+}
+
+static void load(const char *const *argv, const char *const *envp)
+{
+    int argc = 0;
+    while (argv[argc] != NULL)
+        argc++;
+    forget();
+    srv_config_load(&config, argc, argv, envp, &outcome);
+}
+
+static void loads(const char *const *argv, const char *const *envp)
+{
+    load(argv, envp);
+    if (outcome.action != SRV_CONFIG_RUN)
+        fail_msg("refused: %s", outcome.err.data);
+}
+
+/* The start is refused with this exit code and these words. */
+static void refused(const char *const *argv, const char *const *envp, int code, const char *words)
+{
+    load(argv, envp);
+    assert_int_equal(outcome.action, SRV_CONFIG_EXIT);
+    if (outcome.err.data == NULL || strstr(outcome.err.data, words) == NULL)
+        fail_msg("expected '%s', got: %s", words, outcome.err.data == NULL ? "" : outcome.err.data);
+    assert_int_equal(outcome.exit_code, code);
+    assert_null(config.host);
+}
+
+static void write_file(const char *name, const void *text, size_t len)
+{
+    FILE *f = fopen(name, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void env_file(const char *text)
+{
+    write_file(".env", text, strlen(text));
+}
+
+/* With nothing said at all, the server runs with the documented defaults. */
+static void test_defaults(void **state)
+{
+    (void)state;
+    unlink(".env");
+    load((const char *const[]){"aivo-server", NULL}, NULL);
+    assert_int_equal(outcome.action, SRV_CONFIG_RUN);
+    assert_string_equal(config.host, "127.0.0.1");
+    assert_int_equal(config.port, 4003);
+    assert_string_equal(config.jwt_secret, SRV_CONFIG_DEVELOPMENT_SECRET);
+    assert_true(config.jwt_secret_is_development);
+    assert_string_equal(config.cors_origin, "http://localhost:3000");
+    assert_null(config.redis_host);
+    assert_int_equal(config.redis_port, 6379);
+    assert_string_equal(config.redis_prefix, "socket.io");
+    assert_false(config.ssl_enabled);
+    assert_int_equal(config.rate_limit_window_ms, 60000);
+    assert_int_equal(config.rate_limit_max_messages, 100);
+    assert_int_equal(config.ping_interval_ms, 25000);
+    assert_int_equal(config.ping_timeout_ms, 60000);
+    assert_int_equal(config.connect_timeout_ms, 45000);
+    assert_int_equal(config.max_payload_bytes, 1000000);
+    assert_int_equal(config.session_idle_ms, 1800000);
+    assert_int_equal(config.log_level, SRV_LEVEL_INFO);
+    assert_false(config.log_json);
+    assert_false(config.conformance);
+    assert_false(config.bench_events);
+    assert_int_equal(config.test_handler_delay_ms, 0);
+}
+
+/* The same variable in all four places: the flag wins over the environment, that over the file, that over the default.
+ */
+static void test_order(void **state)
+{
+    (void)state;
+    env_file("PORT=1\nPING_INTERVAL_MS=11\nRATE_LIMIT_MAX_MESSAGES=21\n");
+    loads(ARGS("--port", "3", "--rate-limit-max-messages=0"),
+          ENVIRONMENT("PORT=2", "PING_INTERVAL_MS=12", "PATH=/bin"));
+    assert_int_equal(config.port, 3);
+    assert_int_equal(config.ping_interval_ms, 12);
+    assert_int_equal(config.rate_limit_max_messages, 0);
+    env_file("PORT=1\nPORT=5\n");
+    loads(ARGS("--log-level", "debug"), ENVIRONMENT("LOG_FORMAT=JSON"));
+    assert_int_equal(config.port, 5);
+    assert_int_equal(config.log_level, SRV_LEVEL_DEBUG);
+    assert_true(config.log_json);
+    /* set to nothing is unset: the default, not the file's value */
+    loads(ARGS("--log-level", "debug"), ENVIRONMENT("PORT="));
+    assert_int_equal(config.port, 4003);
+    unlink(".env");
+}
+
+/* Another file with --env; it must be there, where .env need not. */
+static void test_env_flag(void **state)
+{
+    (void)state;
+    env_file("PORT=1\n");
+    write_file("other.env", "PORT=7\n", 7);
+    loads(ARGS("--env", "other.env"), NULL);
+    assert_int_equal(config.port, 7);
+    loads(ARGS("--env=other.env"), NULL);
+    assert_int_equal(config.port, 7);
+    refused(ARGS("--env", "missing.env"), NULL, 78, "missing.env: No such file or directory");
+    refused(ARGS("--env", "."), NULL, 78, ".: Is a directory");
+    refused(ARGS("--env"), NULL, 64, "--env needs a value");
+    unlink(".env");
+}
+
+/* A bad value is named with the place it stands on, and all of them at once. */
+static void test_bad_values(void **state)
+{
+    (void)state;
+    env_file("# ports\n\nPORT='abc'\nPING_INTERVAL_MS=0\nSSL_ENABLED=maybe\nLOG_LEVEL=loud\nLOG_FORMAT=xml\n"
+             "MAX_PAYLOAD_BYTES=99999999999999999999\n");
+    refused(ARGS("--session-idle-ms=1"), NULL, 78, ".env:3: PORT: 'abc' is not a number of 0..65535\n");
+    assert_non_null(strstr(outcome.err.data, ".env:4: PING_INTERVAL_MS: '0' is not a number of 1..86400000\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:5: SSL_ENABLED: 'maybe' is neither true nor false\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:6: LOG_LEVEL: 'loud' is none of error, warn, info, debug\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:7: LOG_FORMAT: 'xml' is neither text nor json\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:8: MAX_PAYLOAD_BYTES: '99999999999999999999' is not"));
+    unlink(".env");
+    refused(ARGS("--port", "65536"), NULL, 64, "--port: '65536' is not a number of 0..65535\n");
+    refused(ARGS("--port", "-1"), NULL, 64, "--port: '-1' is not a number");
+    refused(ARGS("--port", "4294967296"), NULL, 64, "is not a number");
+    refused(ARGS("--port", "+1"), NULL, 64, "is not a number");
+    refused(ARGS("--port", " 1"), NULL, 64, "is not a number");
+    refused(ARGS("--log-level=info"), ENVIRONMENT("PORT=x"), 78, "environment: PORT: 'x' is not a number");
+    refused(ARGS("--host", "a b"), NULL, 64, "--host: 'a b' is neither an address nor a name");
+    refused(ARGS("--cors-origin", "localhost"), NULL, 64, "--cors-origin: 'localhost' is no origin");
+    refused(ARGS("--redis-prefix", "a\nb"), NULL, 64, "--redis-prefix: a control character");
+}
+
+/* Lines that are no settings, a file that is too long, and a complaint that never spans lines. */
+static void test_bad_files(void **state)
+{
+    (void)state;
+    env_file("PORT=1\nthis is no setting\nHOST='x\n");
+    refused(ARGS("--log-level=info"), NULL, 78, ".env:2: expected NAME=value\n");
+    assert_non_null(strstr(outcome.err.data, ".env:3: the quote is never closed\n"));
+    char *big = malloc(SRV_CONFIG_MAX_FILE_BYTES + 1);
+    assert_non_null(big);
+    memset(big, '\n', SRV_CONFIG_MAX_FILE_BYTES + 1);
+    memcpy(big, "PORT=9", 6);
+    write_file(".env", big, SRV_CONFIG_MAX_FILE_BYTES);
+    loads(ARGS("--log-level=info"), NULL);
+    assert_int_equal(config.port, 9);
+    write_file(".env", big, SRV_CONFIG_MAX_FILE_BYTES + 1);
+    refused(ARGS("--log-level=info"), NULL, 78, ".env: longer than 65536 bytes\n");
+    free(big);
+    env_file("PORT=\"1\n2\"\n");
+    refused(ARGS("--log-level=info"), NULL, 78, ".env:1: PORT: '1?2' is not a number");
+    unlink(".env");
+}
+
+/* Unknown flags end the start with 64 and one line; a slip of the pen is recognised. */
+static void test_unknown_flags(void **state)
+{
+    (void)state;
+    static const char *const flags[] = {"--nonsense", "-x", "--conformance=1", "--", "word", "", "--PORT"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        refused(ARGS(flags[i], "--also-nonsense"), NULL, 64, "unknown ");
+        assert_ptr_equal(strchr(outcome.err.data, '\n'), outcome.err.data + outcome.err.len - 1);
+        assert_int_equal(outcome.out.len, 0);
+    }
+    refused(ARGS("--prot"), NULL, 64, "unknown flag '--prot' (see --help)");
+    refused(ARGS("--ports"), NULL, 64, "unknown flag '--ports', did you mean --port (see --help)");
+    refused(ARGS("--port"), NULL, 64, "--port needs a value");
+}
+
+/* A variable that looks like one of ours misspelt is warned about; strangers are left alone. */
+static void test_typos(void **state)
+{
+    (void)state;
+    env_file("DATABASE_URL=x\nRATE_LIMIT_MAX_MESAGES=5\nlog_level=debug\nNODE_ENV=y\n");
+    loads(ARGS("--port=1"), NULL);
+    assert_non_null(strstr(outcome.err.data, ".env:2: warning: RATE_LIMIT_MAX_MESAGES is ignored, did you mean "
+                                             "RATE_LIMIT_MAX_MESSAGES?\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:3: warning: log_level is ignored, did you mean LOG_LEVEL?\n"));
+    assert_null(strstr(outcome.err.data, "DATABASE"));
+    assert_null(strstr(outcome.err.data, "NODE_ENV"));
+    unlink(".env");
+}
+
+/* The development secret serves loopback and nothing else, whether by default or set. */
+static void test_development_secret(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "127.9.9.9", "localhost", "::1", "::ffff:127.0.0.1"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        loads(ARGS("--host", hosts[i]), NULL);
+        assert_true(config.jwt_secret_is_development);
+    }
+    static const char *const open_hosts[] = {"0.0.0.0",     "::",        "192.0.2.1",
+                                             "example.org", "128.0.0.1", "127.0.0.1.nip.io"};
+    for (size_t i = 0; i < sizeof open_hosts / sizeof open_hosts[0]; i++) {
+        refused(ARGS("--host", open_hosts[i]), NULL, 78, "NEXTAUTH_SECRET: set a secret of your own");
+        refused(ARGS("--host", open_hosts[i]), ENVIRONMENT("NEXTAUTH_SECRET=" SRV_CONFIG_DEVELOPMENT_SECRET), 78,
+                "environment: NEXTAUTH_SECRET: set a secret of your own");
+    }
+    loads(ARGS("--host", "0.0.0.0"), ENVIRONMENT("NEXTAUTH_SECRET=0123456789abcdef0123456789abcdef"));
+    assert_int_equal(outcome.err.len, 0);
+    assert_false(config.jwt_secret_is_development);
+    loads(ARGS("--host", "0.0.0.0"), ENVIRONMENT("NEXTAUTH_SECRET=short"));
+    assert_non_null(strstr(outcome.err.data, "shorter than 32 bytes"));
+}
+
+/* What this build has no part for is refused, not ignored. */
+static void test_later_parts(void **state)
+{
+    (void)state;
+    env_file("PORT=1\nREDIS_HOST=127.0.0.1\n");
+    refused(ARGS("--port=1"), NULL, 78, ".env:2: REDIS_HOST: this build has no Redis support yet: unset REDIS_HOST\n");
+    loads(ARGS("--redis-host", ""), ENVIRONMENT("REDIS_PORT=6380", "REDIS_PASSWORD=p"));
+    refused(ARGS("--redis-port=0"), NULL, 64, "--redis-port: '0' is not a number of 1..65535");
+    unlink(".env");
+    refused(ARGS("--agent-url=http://x"), NULL, 64, "--agent-url: this build has no support for outside agents yet");
+}
+
+/* TLS wants both files, and readable ones. */
+static void test_tls(void **state)
+{
+    (void)state;
+    refused(ARGS("--ssl-enabled"), NULL, 64, "--ssl-enabled: SSL_KEY_PATH is not set");
+    assert_non_null(strstr(outcome.err.data, "SSL_CERT_PATH is not set"));
+    write_file("key.pem", "k", 1);
+    refused(ARGS("--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=none.pem"), NULL, 64,
+            "--ssl-cert-path: none.pem: No such file or directory");
+    loads(ARGS("--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem", "--ssl-passphrase", "p"), NULL);
+    assert_true(config.ssl_enabled);
+    assert_string_equal(config.ssl_passphrase, "p");
+    assert_null(config.ssl_ca_path);
+    loads(ARGS("--ssl-enabled=no", "--ssl-key-path=none.pem"), NULL);
+    assert_false(config.ssl_enabled);
+}
+
+/* What is there for tests only needs its own permission. */
+static void test_conformance(void **state)
+{
+    (void)state;
+    refused(ARGS("--test-handler-delay-ms=5"), NULL, 64, "accepted with --conformance only");
+    refused(ARGS("--log-level=info"), ENVIRONMENT("TEST_HANDLER_DELAY_MS=5"), 78, "accepted with --conformance only");
+    loads(ARGS("--conformance", "--test-handler-delay-ms=5"), NULL);
+    assert_true(config.conformance);
+    assert_true(config.bench_events);
+    assert_int_equal(config.test_handler_delay_ms, 5);
+    assert_null(config.jwt_secret);
+    loads(ARGS("--bench-events"), NULL);
+    assert_true(config.bench_events);
+    assert_false(config.conformance);
+    refused(ARGS("--bench-events", "--host=0.0.0.0"), ENVIRONMENT("NEXTAUTH_SECRET=0123456789abcdef0123456789abcdef"),
+            64, "--bench-events: accepted on a loopback HOST only");
+    loads(ARGS("--conformance", "--host=0.0.0.0"), NULL);
+    assert_non_null(strstr(outcome.err.data, "switches authentication off"));
+}
+
+/* A public key replaces the secret; a file that is none is refused. */
+static void test_public_key(void **state)
+{
+    (void)state;
+    write_file("bad.pem", "nothing", 7);
+    refused(ARGS("--jwt-public-key-path=bad.pem"), NULL, 64,
+            "--jwt-public-key-path: bad.pem: no public key in PEM form");
+    refused(ARGS("--jwt-public-key-path=none.pem"), NULL, 64, "none.pem: No such file or directory");
+    static const char pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                              "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9\n"
+                              "q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n"
+                              "-----END PUBLIC KEY-----\n";
+    write_file("ec.pem", pem, sizeof pem - 1);
+    loads(ARGS("--jwt-public-key-path=ec.pem", "--host=0.0.0.0"), ENVIRONMENT("NEXTAUTH_SECRET=unused"));
+    assert_null(config.jwt_secret);
+    assert_string_equal(config.jwt_public_key_path, "ec.pem");
+    assert_non_null(strstr(outcome.err.data, "NEXTAUTH_SECRET is not used"));
+}
+
+/* --check prints everything with its source, shows no secret, and exits with 0, or complains as a start would. */
+static void test_check(void **state)
+{
+    (void)state;
+    env_file("PORT=1234\nNEXTAUTH_SECRET=hush-this-is-secret\nSSL_PASSPHRASE=hush\n");
+    load(ARGS("--check", "--log-format=json", "--redis-password=hush"), ENVIRONMENT("PING_TIMEOUT_MS=9"));
+    assert_int_equal(outcome.action, SRV_CONFIG_EXIT);
+    assert_int_equal(outcome.exit_code, 0);
+    assert_non_null(strstr(outcome.out.data, "\nPORT=1234  # .env:1\n"));
+    assert_non_null(strstr(outcome.out.data, "\nNEXTAUTH_SECRET=********  # .env:2\n"));
+    assert_non_null(strstr(outcome.out.data, "\nSSL_PASSPHRASE=********"));
+    assert_non_null(strstr(outcome.out.data, "\nREDIS_PASSWORD=********  # --redis-password\n"));
+    assert_non_null(strstr(outcome.out.data, "\nPING_TIMEOUT_MS=9  # environment\n"));
+    assert_non_null(strstr(outcome.out.data, "\nLOG_FORMAT=json  # --log-format\n"));
+    assert_non_null(strstr(outcome.out.data, "\nREDIS_HOST=\n"));
+    assert_null(strstr(outcome.out.data, "hush"));
+    refused(ARGS("--check", "--port=x"), NULL, 64, "--port: 'x'");
+    assert_int_equal(outcome.out.len, 0);
+    unlink(".env");
+    load(ARGS("--check"), NULL);
+    assert_non_null(strstr(outcome.out.data, "NEXTAUTH_SECRET=********  # the development secret\n"));
+}
+
+/* --help names every flag, --version the version; neither looks at the rest. */
+static void test_help(void **state)
+{
+    (void)state;
+    env_file("PORT=bad\n");
+    load(ARGS("--help"), NULL);
+    assert_int_equal(outcome.action, SRV_CONFIG_EXIT);
+    assert_int_equal(outcome.exit_code, 0);
+    static const char *const flags[] = {"--port ",    "--host ", "--cors-origin ", "--rate-limit-max-messages ",
+                                        "--env FILE", "--check", "--conformance",  "--session-idle-ms "};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        assert_non_null(strstr(outcome.out.data, flags[i]));
+    load(ARGS("--version"), NULL);
+    assert_string_equal(outcome.out.data, "aivo-server 0.1.0\n");
+    unlink(".env");
+}
+
+static int enter_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL || chdir(folder) != 0;
+}
+
+static int leave_folder(void **state)
+{
+    (void)state;
+    static const char *const files[] = {".env", "other.env", "key.pem", "bad.pem", "ec.pem"};
+    forget();
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        unlink(files[i]);
+    return chdir("/") != 0 || rmdir(folder) != 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_order),
+        cmocka_unit_test(test_env_flag),    cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown_flags),
+        cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
+        cmocka_unit_test(test_later_parts), cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
+    };
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
