@@ -1,5 +1,6 @@
 /* The table of acknowledgements, against a plain list that does the same slowly. */
 #include "ack.h"
+#include "prng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +11,10 @@
 #include <cmocka.h>
 // clang-format on
 
-static uint64_t seed = 1;
+static struct prng seed = {1};
 static uint64_t next(void)
 {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return prng_next(&seed);
 }
 
 /* ---- the model: entries in order of age ---- */

@@ -1,5 +1,6 @@
 /* Delays between attempts: range, spread, and that clients do not fall into step. */
 #include "backoff.h"
+#include "prng.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,15 +13,6 @@
 // clang-format on
 
 static const struct aivo_backoff usual = {.floor_ms = 250, .base_ms = 1000, .cap_ms = 30000};
-
-/* splitmix64: fixed seeds, so that a failure comes back. */
-static uint64_t next(uint64_t *seed)
-{
-    uint64_t z = (*seed += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 /* The ends of the random numbers give the ends of each attempt's range, whatever the attempt's number. */
 static void test_range(void **state)
@@ -54,13 +46,14 @@ static void test_odd_options(void **state)
 }
 
 /* Pearson's chi-square over 100 equal cells of the range. */
-static double chi_square(uint32_t attempt, int64_t low_us, int64_t high_us, uint64_t seed)
+static double chi_square(uint32_t attempt, int64_t low_us, int64_t high_us, uint64_t first)
 {
+    struct prng seed = {first};
     enum { CELLS = 100, DRAWS = 100000 };
     double sum = 0;
     unsigned counts[CELLS] = {0};
     for (int i = 0; i < DRAWS; i++) {
-        int64_t delay = aivo_backoff_us(&usual, attempt, next(&seed));
+        int64_t delay = aivo_backoff_us(&usual, attempt, prng_next(&seed));
         assert_true(delay >= low_us && delay <= high_us);
         counts[(delay - low_us) * CELLS / (high_us - low_us + 1)]++;
     }
@@ -100,7 +93,7 @@ static void test_outage(void **state)
     assert_non_null(per_second);
 
     for (int c = 0; c < CLIENTS; c++) {
-        uint64_t seed = 1000 + (uint64_t)c;
+        struct prng seed = {1000 + (uint64_t)c};
         uint64_t h = 0;
         int64_t at = 0;
         last[c] = second[c] = 0;
@@ -109,7 +102,7 @@ static void test_outage(void **state)
             if (attempt == 2)
                 second[c] = at;
             per_second[at / 1000000]++;
-            at += aivo_backoff_us(&usual, attempt, next(&seed));
+            at += aivo_backoff_us(&usual, attempt, prng_next(&seed));
             h = (h ^ (uint64_t)at) * 0x100000001b3u;
         }
         hash[c] = (int64_t)(h >> 1);
