@@ -72,6 +72,13 @@ static inline void rig_str(struct rig *r, const char *text)
     rig_add(r, text, strlen(text));
 }
 
+static inline void rig_forget(struct rig *r)
+{
+    r->trace_len = 0;
+    if (r->trace)
+        r->trace[0] = '\0';
+}
+
 static inline void rig_note_message(struct rig *r, const struct aivo_action *a)
 {
     const struct aivo_sio_packet *p = &a->message->packet;

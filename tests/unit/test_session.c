@@ -21,8 +21,7 @@ static void expect_at(struct rig *r, const char *words, int line)
 {
     if (strcmp(trace, words) != 0)
         fail_msg("line %d: expected \"%s\", got \"%s\"", line, words, trace);
-    r->trace_len = 0;
-    trace[0] = '\0';
+    rig_forget(r);
 }
 #define expect(r, words) expect_at(r, words, __LINE__)
 
@@ -39,8 +38,7 @@ static void get_up(struct rig *r)
     rig_text(r, HANDSHAKE);
     rig_text(r, CONNECTED);
     assert_int_equal(r->state, AIVO_STATE_CONNECTED);
-    r->trace_len = 0;
-    trace[0] = '\0';
+    rig_forget(r);
 }
 
 static void setup_up(struct rig *r)
@@ -425,7 +423,7 @@ static void test_retry_now(void **state)
         rig_due(&r);
     }
     rig_closed(&r, AIVO_E_CONNECT);
-    r.trace_len = 0;
+    rig_forget(&r);
     rig_retry(&r);
     expect(&r, "open");
     rig_closed(&r, AIVO_E_CONNECT);

@@ -8,13 +8,20 @@
  * after a delay, and then no more. */
 #define MAX_REFUSALS 3
 
-/* The server broke the protocol. It is told, and the connection begun anew after a delay: no use in hammering it. */
+/* Told also as a notice: a state callback that counts losses need not read why. Once is enough while reconnecting. */
+static void tell_and_lose(struct aivo_session *s, const struct aivo_instant *at, const struct aivo_error *why)
+{
+    if (s->state != AIVO_STATE_RECONNECTING)
+        aivo_session_notice(s, why);
+    aivo_session_lose(s, at, why);
+}
+
+/* The server broke the protocol: the connection is begun anew, after a delay, for no use in hammering it. */
 static void broken(struct aivo_session *s, const struct aivo_instant *at, const char *what, const char *detail)
 {
     struct aivo_error why;
     aivo_error_join(&why, AIVO_E_PROTOCOL, 0, what, detail ? ": " : NULL, detail, NULL);
-    aivo_session_notice(s, &why);
-    aivo_session_lose(s, at, &why);
+    tell_and_lose(s, at, &why);
 }
 
 static void lose_text(struct aivo_session *s, const struct aivo_instant *at, enum aivo_status status, const char *text)
@@ -127,8 +134,7 @@ static void event(struct aivo_session *s, const struct aivo_instant *at)
     aivo_session_set_pid(s, ""); /* or the next resume would bring them all again */
     aivo_error_join(&why, AIVO_E_TOO_LARGE, 0,
                     "too many events before CONNECT was answered: recovery is given up, events are lost", NULL);
-    aivo_session_notice(s, &why);
-    aivo_session_lose(s, at, &why);
+    tell_and_lose(s, at, &why);
 }
 
 static void packet(struct aivo_session *s, const struct aivo_instant *at)
