@@ -1,0 +1,351 @@
+#include "conn.h"
+#include "report.h"
+#include "textfile.h"
+#include "token.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MINTED_TTL_S   3600 /* of --token-secret: a fresh one is minted at every connect anyway */
+#define CLOSE_MS       1000 /* for the farewell to the server */
+#define MAX_REFUSALS   2    /* the same secret refused twice is the wrong secret */
+#define CONNECT_CAP_MS 10000
+
+int64_t cli_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- credentials ---- */
+
+static void offer(struct cli_conn *conn, const char *token)
+{
+    bool failed;
+    char *payload = cli_auth_payload(conn->common, token, &failed);
+    if (failed) {
+        cli_say(CLI_LOG_ERROR, "out of memory");
+    }
+    aivo_client_auth(conn->client, payload);
+    free(payload);
+}
+
+/* Reads --token-file. A token that was refused is not offered again: without another one there is none to be had. */
+static void offer_from_file(struct cli_conn *conn, bool refused)
+{
+    char *token = NULL;
+    char error[CLI_ERROR_MAX];
+    if (!cli_textfile_read(conn->common->token_file, CLI_TOKEN_FILE_MAX, &token, error)) {
+        cli_say(CLI_LOG_WARN, "--token-file: %s", error);
+        /* It may just be replaced: the one before is still worth a try, unless it was refused. */
+        token = !refused && conn->token ? strdup(conn->token) : NULL;
+    } else if (refused && conn->token && strcmp(conn->token, token) == 0) {
+        free(token);
+        token = NULL;
+    }
+    if (!token) {
+        aivo_client_auth(conn->client, NULL);
+        return;
+    }
+    offer(conn, token);
+    free(conn->token);
+    conn->token = token;
+}
+
+static void on_auth(struct aivo_client *client, enum aivo_auth_reason reason, void *user)
+{
+    struct cli_conn *conn = user;
+    bool refused = reason == AIVO_AUTH_REFUSED;
+    conn->refused_in_row = refused ? conn->refused_in_row + 1 : 0;
+    cli_say(CLI_LOG_DEBUG, "credentials are asked for%s", refused ? ": the last ones were refused" : "");
+    if (conn->common->token_file) {
+        offer_from_file(conn, refused);
+        return;
+    }
+    if (conn->refused_in_row >= MAX_REFUSALS) {
+        aivo_client_auth(client, NULL);
+        return;
+    }
+    char *token = cli_token_mint(conn->common->token_secret, conn->common->user, (int64_t)time(NULL), MINTED_TTL_S);
+    if (!token) {
+        aivo_client_auth(client, NULL);
+        return;
+    }
+    offer(conn, token);
+    free(token);
+}
+
+/* ---- the client's callbacks ---- */
+
+static void say_state(const struct cli_conn *conn, enum aivo_state from)
+{
+    const char *why = conn->why.status != AIVO_OK ? conn->why.message : "";
+    const char *colon = *why ? ": " : "";
+    char sid[64];
+    switch (conn->state) {
+    case AIVO_STATE_CONNECTING:
+        cli_say(CLI_LOG_INFO, "connecting to %s", conn->url);
+        break;
+    case AIVO_STATE_CONNECTED:
+        aivo_client_sid(conn->client, sid, sizeof(sid));
+        cli_say(CLI_LOG_INFO, "connected%s%s", *sid ? ", session " : "", sid);
+        break;
+    case AIVO_STATE_RECONNECTING:
+        cli_say(CLI_LOG_INFO, "%s, trying again%s%s",
+                from == AIVO_STATE_CONNECTED ? "connection lost" : "no connection", colon, why);
+        break;
+    default:
+        cli_say(CLI_LOG_DEBUG, "%s", aivo_state_name(conn->state));
+        break;
+    }
+}
+
+static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo_state to,
+                     const struct aivo_error *error, void *user)
+{
+    (void)client;
+    struct cli_conn *conn = user;
+    cli_say(CLI_LOG_DEBUG, "%s -> %s", aivo_state_name(from), aivo_state_name(to));
+    conn->state = to;
+    conn->connected = to == AIVO_STATE_CONNECTED;
+    if (error) {
+        conn->why = *error;
+    }
+    if (conn->connected) {
+        conn->ever_connected = true;
+        conn->refused_in_row = 0;
+        cli_conn_progress(conn);
+    }
+    say_state(conn, from);
+    if (conn->on_change) {
+        conn->on_change(conn);
+    }
+}
+
+static void on_notice(struct aivo_client *client, const struct aivo_error *error, void *user)
+{
+    (void)client;
+    (void)user;
+    cli_say(CLI_LOG_WARN, "%s", error->message);
+}
+
+/* ---- opening and closing ---- */
+
+void cli_conn_options(const struct cli_common *common, struct aivo_options *options)
+{
+    aivo_options_init(options);
+    options->url = common->url;
+    if (common->path) {
+        options->path = common->path;
+    } else if (common->protocol == AIVO_PROTOCOL_WEBSOCKET) {
+        options->path = NULL; /* the URL's own */
+    }
+    if (common->nsp) {
+        options->nsp = common->nsp;
+    }
+    options->protocol = (enum aivo_protocol)common->protocol;
+    options->proxy = common->proxy;
+    options->callbacks = AIVO_CALLBACKS_DISPATCH;
+    options->tls.ca_file = common->ca;
+    options->tls.cert_file = common->cert;
+    options->tls.key_file = common->key;
+    options->tls.pin = common->pin;
+    options->tls.insecure = common->insecure;
+    if (common->token_file || common->token_secret) {
+        options->auth_fn = on_auth;
+    }
+    /* One silent address or a slow handshake shall not use up a longer --timeout; a shorter one ends them itself. */
+    if (common->timeout_ms > 0 && common->timeout_ms < CONNECT_CAP_MS) {
+        options->connect_timeout_ms = (uint32_t)common->timeout_ms;
+        options->handshake_timeout_ms = (uint32_t)common->timeout_ms;
+    }
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGWINCH);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) { /* before the library's thread exists: it inherits this */
+        return -1;
+    }
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int exit_code_of_create(enum aivo_status status)
+{
+    switch (status) {
+    case AIVO_E_INVALID:
+    case AIVO_E_TLS:
+        return CLI_EXIT_USAGE; /* a value that makes no sense: the error names it */
+    case AIVO_E_STORE:
+    case AIVO_E_LOCKED:
+    case AIVO_E_CORRUPT:
+        return CLI_EXIT_CANTCREAT;
+    default:
+        return CLI_EXIT_SOFTWARE;
+    }
+}
+
+int cli_conn_open(struct cli_conn *conn, const struct cli_common *common, struct aivo_options *options)
+{
+    *conn = (struct cli_conn){.common = common, .timeout_ms = common->timeout_ms, .progress_ms = cli_now_ms()};
+    cli_url_public(common->url, conn->url, sizeof(conn->url));
+    bool failed = false;
+    char *payload = options->auth_fn ? NULL : cli_auth_payload(common, common->token, &failed);
+    if (failed) {
+        cli_say(CLI_LOG_ERROR, "out of memory");
+        return CLI_EXIT_SOFTWARE;
+    }
+    conn->signal_fd = open_signals();
+    if (conn->signal_fd < 0) {
+        cli_say(CLI_LOG_ERROR, "signals: %s", strerror(errno));
+        free(payload);
+        return CLI_EXIT_SOFTWARE;
+    }
+    options->auth = payload;
+    options->auth_user = conn;
+    struct aivo_error error;
+    enum aivo_status status = aivo_client_create(options, &conn->client, &error);
+    free(payload);
+    options->auth = NULL;
+    if (status != AIVO_OK) {
+        cli_say(CLI_LOG_ERROR, "%s", error.message);
+        close(conn->signal_fd);
+        return exit_code_of_create(status);
+    }
+    aivo_client_on_state(conn->client, on_state, conn);
+    aivo_client_on_notice(conn->client, on_notice, conn);
+    return -1;
+}
+
+void cli_conn_start(struct cli_conn *conn)
+{
+    conn->progress_ms = cli_now_ms();
+    aivo_client_start(conn->client);
+}
+
+void cli_conn_close(struct cli_conn *conn)
+{
+    conn->on_change = NULL;
+    int64_t until = cli_now_ms() + CLOSE_MS;
+    aivo_client_stop(conn->client);
+    while (aivo_client_state(conn->client) != AIVO_STATE_DISCONNECTED) {
+        int64_t left = until - cli_now_ms();
+        struct pollfd fd = {.fd = aivo_client_fd(conn->client), .events = POLLIN};
+        if (left <= 0 || (poll(&fd, 1, (int)left) < 0 && errno != EINTR)) {
+            break;
+        }
+        aivo_client_dispatch(conn->client);
+    }
+    aivo_client_destroy(conn->client);
+    close(conn->signal_fd);
+    free(conn->token);
+}
+
+/* ---- waiting ---- */
+
+void cli_conn_progress(struct cli_conn *conn)
+{
+    conn->progress_ms = cli_now_ms();
+}
+
+static unsigned read_signals(struct cli_conn *conn)
+{
+    unsigned wake = 0;
+    struct signalfd_siginfo info;
+    while (read(conn->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGWINCH) {
+            wake |= CLI_WAKE_RESIZE;
+            continue;
+        }
+        conn->interrupted = true;
+    }
+    return wake;
+}
+
+/* How long poll() may sleep: until --timeout or max_wait_ms, whichever is first; -1: for ever. */
+static int poll_time(const struct cli_conn *conn, int64_t now, int64_t max_wait_ms)
+{
+    int64_t wait = max_wait_ms < 0 ? INT64_MAX : max_wait_ms;
+    if (conn->timeout_ms > 0) {
+        int64_t left = conn->progress_ms + conn->timeout_ms - now;
+        wait = left < wait ? left : wait;
+    }
+    if (wait == INT64_MAX) {
+        return -1;
+    }
+    return wait < 0 ? 0 : wait > INT32_MAX ? INT32_MAX : (int)wait;
+}
+
+unsigned cli_conn_wait(struct cli_conn *conn, int input_fd, int64_t max_wait_ms)
+{
+    int64_t began = cli_now_ms();
+    struct pollfd fds[] = {
+        {.fd = aivo_client_fd(conn->client), .events = POLLIN},
+        {.fd = conn->signal_fd, .events = POLLIN},
+        {.fd = input_fd, .events = POLLIN},
+    };
+    int ready = poll(fds, 3, poll_time(conn, began, max_wait_ms));
+    unsigned wake = 0;
+    if (ready > 0 && fds[1].revents) {
+        wake |= read_signals(conn);
+    }
+    if (ready > 0 && fds[0].revents) {
+        aivo_client_dispatch(conn->client);
+        wake |= CLI_WAKE_CALLBACKS;
+    }
+    if (ready > 0 && fds[2].revents) {
+        wake |= CLI_WAKE_INPUT;
+    }
+    if (conn->interrupted) {
+        wake |= CLI_WAKE_INTERRUPT;
+    }
+    int64_t now = cli_now_ms();
+    if (conn->timeout_ms > 0 && now - conn->progress_ms >= conn->timeout_ms) {
+        wake |= CLI_WAKE_TIMEOUT;
+    }
+    if (max_wait_ms >= 0 && now - began >= max_wait_ms) {
+        wake |= CLI_WAKE_DUE;
+    }
+    return wake;
+}
+
+bool cli_conn_gave_up(const struct cli_conn *conn)
+{
+    return conn->state == AIVO_STATE_FAILED;
+}
+
+int cli_conn_failure_code(const struct aivo_error *why)
+{
+    switch (why->status) {
+    case AIVO_E_AUTH:
+    case AIVO_E_NAMESPACE:
+    case AIVO_E_PROTOCOL:
+        return CLI_EXIT_REFUSED;
+    case AIVO_E_HTTP: /* an answer to the upgrade: bad request (protocol), unauthorized, forbidden */
+        return why->code == 400 || why->code == 401 || why->code == 403 ? CLI_EXIT_REFUSED : CLI_EXIT_NO_CONNECTION;
+    default:
+        return CLI_EXIT_NO_CONNECTION;
+    }
+}
+
+int cli_conn_failure(const struct cli_conn *conn)
+{
+    int code = cli_conn_failure_code(&conn->why);
+    if (conn->why.status == AIVO_OK) {
+        cli_say(CLI_LOG_ERROR, "no connection to %s within %lld ms", conn->url, (long long)conn->common->timeout_ms);
+    } else {
+        cli_say(CLI_LOG_ERROR, "%s %s: %s", conn->url, code == CLI_EXIT_REFUSED ? "refused" : "cannot be reached",
+                conn->why.message);
+    }
+    return code;
+}
