@@ -137,7 +137,7 @@ static inline void gen_value(struct prng *r, unsigned depth, struct aivo_buf *te
 }
 
 /* Writes a parsed value in the one form, walking it with the functions under test. */
-static inline bool canonicalize(const struct aivo_json *value, struct aivo_buf *out)
+static inline bool write_canonical(const struct aivo_json *value, struct aivo_buf *out)
 {
     struct aivo_json key, member;
     size_t pos = 0, n = 0;
@@ -154,7 +154,7 @@ static inline bool canonicalize(const struct aivo_json *value, struct aivo_buf *
         while ((member = aivo_json_next(value, &pos)).type != AIVO_JSON_NONE) {
             if (n++)
                 aivo_buf_char(out, ',');
-            if (!canonicalize(&member, out))
+            if (!write_canonical(&member, out))
                 return false;
         }
         aivo_buf_char(out, ']');
@@ -165,10 +165,10 @@ static inline bool canonicalize(const struct aivo_json *value, struct aivo_buf *
         while (aivo_json_next_member(value, &pos, &key, &member)) {
             if (n++)
                 aivo_buf_char(out, ',');
-            if (!canonicalize(&key, out))
+            if (!write_canonical(&key, out))
                 return false;
             aivo_buf_char(out, ':');
-            if (!canonicalize(&member, out))
+            if (!write_canonical(&member, out))
                 return false;
         }
         aivo_buf_char(out, '}');
