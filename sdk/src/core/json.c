@@ -1,37 +1,33 @@
 /* Validating and walking. What a single value says is in json_value.c. */
 #include "json.h"
 
+#include "json_scan.h"
 #include "utf8.h"
 #include <string.h>
 
-/* What a byte is at the start of a value, between tokens and inside a string. */
+/* What a byte can be outside of strings and behind a backslash. */
 enum {
-    IS_SPACE = 1,   /* white space */
-    IS_DIGIT = 2,   /* 0-9 */
-    IS_SPECIAL = 4, /* ends a run of plain string bytes: quote, backslash, control, not ASCII */
-    IS_HEX = 8,
-    IS_ESCAPE = 16, /* may follow a backslash, without u */
+    IS_SPACE = 1,  /* white space */
+    IS_DIGIT = 2,  /* 0-9 */
+    IS_HEX = 4,    /* 0-9, a-f, A-F */
+    IS_ESCAPE = 8, /* may follow a backslash, without u */
 };
 
-#define S   IS_SPECIAL
-#define H   IS_HEX
-#define D   (IS_DIGIT | IS_HEX)
-#define W   (IS_SPACE | IS_SPECIAL)
-#define S8  S, S, S, S, S, S, S, S
-#define S32 S8, S8, S8, S8
+#define H IS_HEX
+#define D (IS_DIGIT | IS_HEX)
+#define E IS_ESCAPE
+/* clang-format off */
 static const uint8_t classes[256] = {
-    /* control characters, with tab, line feed and carriage return */
-    S8, S, W, W, S, S, W, S, S, S8, S8, [' '] = IS_SPACE, ['"'] = S | IS_ESCAPE, ['/'] = IS_ESCAPE, ['0'] = D, D, D, D,
-    D, D, D, D, D, D, ['A'] = H, H, H, H, H, H, ['\\'] = S | IS_ESCAPE,
-    /* a-f, of which b and f may be escaped */
-    ['a'] = H, H | IS_ESCAPE, H, H, H,
-    H | IS_ESCAPE, ['n'] = IS_ESCAPE, ['r'] = IS_ESCAPE, ['t'] = IS_ESCAPE, [0x80] = S32, S32, S32, S32};
-#undef S
+    ['\t'] = IS_SPACE, ['\n'] = IS_SPACE, ['\r'] = IS_SPACE, [' '] = IS_SPACE,
+    ['"'] = E, ['/'] = E, ['\\'] = E, ['n'] = E, ['r'] = E, ['t'] = E,
+    ['0'] = D, D, D, D, D, D, D, D, D, D,
+    ['A'] = H, H, H, H, H, H,
+    ['a'] = H, H | E, H, H, H, H | E, /* a-f, of which b and f may be escaped */
+};
+/* clang-format on */
 #undef H
 #undef D
-#undef W
-#undef S8
-#undef S32
+#undef E
 
 typedef const unsigned char *cursor;
 
@@ -44,29 +40,6 @@ struct scan {
 static inline cursor skip_space(cursor p, cursor end)
 {
     while (p < end && classes[*p] & IS_SPACE)
-        p++;
-    return p;
-}
-
-/* Nonzero if one of the eight bytes is a quote, a backslash, a control character or not ASCII. */
-static inline uint64_t special_in(uint64_t x)
-{
-    const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
-    uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
-    return ((x - ones * 0x20) | (quote - ones) | (slash - ones) | x) & high;
-}
-
-/* Behind the run of plain bytes that starts at p. */
-static inline cursor skip_plain(cursor p, cursor end)
-{
-    while (end - p >= 8) {
-        uint64_t x;
-        memcpy(&x, p, 8);
-        if (special_in(x))
-            break;
-        p += 8;
-    }
-    while (p < end && !(classes[*p] & IS_SPECIAL))
         p++;
     return p;
 }
@@ -94,7 +67,7 @@ static bool scan_string(struct scan *s)
 {
     s->p++;
     for (;;) {
-        s->p = skip_plain(s->p, s->end);
+        s->p = aivo_json_plain(s->p, s->end);
         if (s->p == s->end)
             return false;
         unsigned char c = *s->p;
@@ -309,7 +282,7 @@ static cursor pass_string(cursor p, cursor end)
 {
     p++;
     while (p < end) {
-        p = skip_plain(p, end);
+        p = aivo_json_plain(p, end);
         if (p == end)
             break;
         if (*p == '"')

@@ -1,6 +1,7 @@
 /* What a single JSON value says, and writing strings. Values come from aivo_json_parse, so they are well formed. */
 #include "json.h"
 
+#include "json_scan.h"
 #include "utf8.h"
 #include <float.h>
 #include <stdlib.h>
@@ -299,10 +300,9 @@ void aivo_json_write_string(struct aivo_buf *out, const char *text, size_t len)
         return;
     aivo_buf_char(out, '"');
     while (p < end) {
-        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
-            p++;
-            continue;
-        }
+        p = aivo_json_plain(p, end);
+        if (p == end)
+            break;
         size_t n = *p < 0x80 ? 0 : aivo_utf8_sequence(p, end);
         if (n) {
             p += n;
