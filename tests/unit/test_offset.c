@@ -157,8 +157,8 @@ static void test_application_strings(void **state)
     }
 }
 
-/* Random words of seven characters: by chance one in 25,000 lies within a day, before learning; after, one in
- * 3.6 million lies within ten minutes. */
+/* Random words of seven characters: by chance one in 23,000 lies within 26 hours, before learning; after, one in
+ * 3.7 million lies within ten minutes. */
 static void test_random_words(void **state)
 {
     (void)state;
