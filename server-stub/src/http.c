@@ -134,6 +134,7 @@ static void poll_answer(struct srv_link *link, const char *payload, size_t len)
     c->status = 200;
     aivo_buf_add(&c->in, payload, len);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, ANSWER_TIMEOUT_S);
+    lws_rx_flow_control(c->wsi, 1); /* without it libwebsockets spins on a writable connection and never says so */
     lws_callback_on_writable(c->wsi);
     srv_server_poke(c->server);
 }
@@ -337,7 +338,6 @@ static int writable(struct srv_server *server, struct lws *wsi, struct srv_conn 
     bool keep_alive = request->keep_alive;
     build(server, request, c->status, TYPE_TEXT, c->in.data ? c->in.data : "", c->in.len, keep_alive);
     conn_end(c);
-    lws_rx_flow_control(wsi, 1);
     if (write_response(server, wsi))
         return -1;
     return lws_http_transaction_completed(wsi) || !keep_alive ? -1 : 0;
