@@ -641,42 +641,29 @@ static void test_bad_options(void **state)
     assert_non_null(strstr(err.message, "queue.window"));
 }
 
-/* Many clients on one loop, created and destroyed at any moment of their life. */
+/* Many clients on one loop, destroyed at any moment of their life: connecting, open, connected, waiting to reconnect.
+ */
 static void test_shared_loop(void **state)
 {
     (void)state;
+    enum { COUNT = 60 };
     struct scripted *s;
     struct aivo_loop *loop = scripted_loop(&s);
     struct aivo_options o = options_on(loop);
-    struct aivo_client *clients[60];
-    for (int i = 0; i < 60; i++) {
+    o.reconnect.base_ms = o.reconnect.cap_ms = 60000;
+    struct aivo_client *clients[COUNT];
+    for (int i = 0; i < COUNT; i++) {
         clients[i] = create(&o);
         aivo_client_start(clients[i]);
-        if (i % 3 == 0) {
-            scripted_accept(s);
-        } else if (i % 3 == 1) {
-            scripted_open(s, scripted_wait_connect(s));
-        } else {
-            aivo_client_destroy(clients[i]);
-            clients[i] = NULL;
-            /* it may or may not have come to connecting */
-        }
-        if (i % 3 == 1) {
-            aivo_client_destroy(clients[i]);
-            clients[i] = NULL;
-        }
-        if (i % 3 == 2)
-            break; /* the numbers of later connections are uncertain from here on */
+        int conn = i % 4 == 3 ? scripted_accept(s) : scripted_wait_connect(s);
+        if (i % 4 == 1)
+            scripted_open(s, conn);
+        else if (i % 4 == 2)
+            scripted_cut(s, conn, AIVO_E_CONNECT);
     }
-    for (int i = 0; i < 60; i++) {
-        if (i > 2) {
-            clients[i] = create(&o);
-            aivo_client_start(clients[i]);
-        }
-    }
-    for (int i = 59; i >= 0; i--)
-        if (i != 1 && i != 2)
-            aivo_client_destroy(clients[i]);
+    wait_log(">reconnecting AIVO_E_CONNECT\n");
+    for (int i = 0; i < COUNT; i++)
+        aivo_client_destroy(clients[i % 2 ? i : COUNT - 2 - i]);
     aivo_loop_destroy(loop);
 }
 
