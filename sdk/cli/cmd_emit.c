@@ -136,18 +136,6 @@ int emit_input_fd(const struct emit *emit, bool wanted)
     return wanted && emit->from_input && !emit->source_ended && !emit->held ? emit->input.fd : -1;
 }
 
-static bool event_is_reserved(const char *event)
-{
-    static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
-                                           "disconnecting", "newListener",   "removeListener"};
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-        if (strcmp(event, reserved[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Takes the words after the URL. Returns -1 to go on, else the exit code. */
 static int take_words(const struct cli_command *self, struct emit *emit, const struct cli_words *words)
 {
@@ -158,19 +146,15 @@ static int take_words(const struct cli_command *self, struct emit *emit, const s
         return cli_usage_error(self, "'%.60s' is one word too many", words->word[3]);
     }
     emit->event = words->word[1];
-    size_t len = strlen(emit->event);
-    if (len < 1 || len > 256 || !cli_utf8_valid(emit->event, len)) {
-        return cli_usage_error(self, "EVENT: it must be 1 to 256 bytes of UTF-8");
-    }
-    if (event_is_reserved(emit->event)) {
-        return cli_usage_error(self, "EVENT: Socket.IO reserves the name '%s'", emit->event);
+    char why[CLI_ERROR_MAX];
+    if (!cli_event_check(emit->event, why)) {
+        return cli_usage_error(self, "%s", why);
     }
     const char *json = words->count == 3 ? words->word[2] : NULL;
     if (json && strcmp(json, "-") == 0) {
         emit->from_input = true;
         return -1;
     }
-    char why[CLI_ERROR_MAX];
     if (json && !check_json(json, strlen(json), emit->flags.spread, why)) {
         return cli_usage_error(self, "JSON: %s", why);
     }

@@ -115,6 +115,12 @@ static int run(const struct cli_command *self, int argc, char **argv)
     struct cli_words words;
     cli_common_init(&common);
     int code = cli_command_parse(self, argc, argv, &listen.flags, &common, &words);
+    char why[CLI_ERROR_MAX];
+    for (size_t i = 1; code < 0 && i < words.count; i++) {
+        if (!cli_event_check(words.word[i], why)) {
+            code = cli_usage_error(self, "%s", why);
+        }
+    }
     struct aivo_options options;
     if (code < 0) {
         cli_conn_options(&common, &options);

@@ -153,8 +153,8 @@ static int exit_code(const struct watch *watch)
     if (!watch->conn.connected) {
         return cli_conn_failure(&watch->conn);
     }
-    if (q->samples + q->lost == 0) {
-        return CLI_EXIT_OK; /* connected, and ended before anything was measured */
+    if (q->samples + q->lost == 0 && watch->conn.interrupted) {
+        return CLI_EXIT_OK; /* connected, and ended before anything could be measured */
     }
     switch (q->level) {
     case AIVO_LEVEL_EXCELLENT:
@@ -166,6 +166,7 @@ static int exit_code(const struct watch *watch)
     case AIVO_LEVEL_OFFLINE:
         break;
     }
+    cli_say(CLI_LOG_ERROR, "%s is connected, but answers no PING", watch->conn.url);
     return CLI_EXIT_NO_CONNECTION;
 }
 
@@ -187,6 +188,11 @@ static void watch_on(struct watch *watch)
         }
     }
     cli_live_end();
+    if (watch->shown == 0) { /* ended before the first sample */
+        struct aivo_quality quality;
+        aivo_client_quality(watch->conn.client, &quality);
+        take(watch, &quality);
+    }
 }
 
 static int run(const struct cli_command *self, int argc, char **argv)

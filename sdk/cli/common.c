@@ -191,6 +191,22 @@ bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
     return true;
 }
 
+bool cli_event_check(const char *event, char error[CLI_ERROR_MAX])
+{
+    static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
+                                           "disconnecting", "newListener",   "removeListener"};
+    size_t len = strlen(event);
+    if (len < 1 || len > 256 || !cli_utf8_valid(event, len)) {
+        return cli_fail(error, "EVENT: it must be 1 to 256 bytes of UTF-8");
+    }
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(event, reserved[i]) == 0) {
+            return cli_fail(error, "EVENT: Socket.IO reserves the name '%s'", event);
+        }
+    }
+    return true;
+}
+
 char *cli_auth_payload(const struct cli_common *common, const char *token, bool *failed)
 {
     *failed = false;

@@ -128,11 +128,19 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
     }
 }
 
+void cli_conn_notice(struct cli_conn *conn, const struct aivo_error *error)
+{
+    bool known = strcmp(error->message, conn->why.message) == 0;
+    if (!conn->connected) {
+        conn->why = *error; /* each further attempt that fails says so here */
+    }
+    cli_say(known ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s", error->message);
+}
+
 static void on_notice(struct aivo_client *client, const struct aivo_error *error, void *user)
 {
     (void)client;
-    (void)user;
-    cli_say(CLI_LOG_WARN, "%s", error->message);
+    cli_conn_notice(user, error);
 }
 
 /* ---- opening and closing ---- */

@@ -52,6 +52,8 @@ void cli_conn_close(struct cli_conn *conn);
 unsigned cli_conn_wait(struct cli_conn *conn, int input_fd, int64_t max_wait_ms);
 /* Something went on: --timeout counts anew. */
 void cli_conn_progress(struct cli_conn *conn);
+/* What to do with a notice, for a command that sets a callback of its own: prints it, unless the same was just said. */
+void cli_conn_notice(struct cli_conn *conn, const struct aivo_error *error);
 /* The state is failed: there will be no further attempt. */
 bool cli_conn_gave_up(const struct cli_conn *conn);
 /* 2 or 3, by the latest reason, and a line that tells it. */

@@ -163,8 +163,8 @@ static void on_notice(struct aivo_client *client, const struct aivo_error *error
 {
     (void)client;
     struct emit *emit = user;
-    cli_say(CLI_LOG_WARN, "%s", error->message);
-    if (!emit->flags.ack) {
+    cli_conn_notice(&emit->conn, error);
+    if (!emit->flags.ack && emit->open_lines > 0) {
         emit->unanswered++;
     }
 }

@@ -98,6 +98,9 @@ bool cli_url_check(const char *url, char error[CLI_ERROR_MAX]);
 /* The URL without what may be secret: user info, query and fragment. At most size - 1 bytes. */
 void cli_url_public(const char *url, char *out, size_t size);
 
+/* May an event be called so: 1..256 bytes of UTF-8, and no name that Socket.IO keeps for itself? */
+bool cli_event_check(const char *event, char error[CLI_ERROR_MAX]);
+
 /* The CONNECT payload as JSON text: --auth's members, then token (may be NULL) and the learner's id (--user).
  * Owned by the caller. NULL: there is none (*failed false) or memory is short (*failed true). */
 char *cli_auth_payload(const struct cli_common *common, const char *token, bool *failed);

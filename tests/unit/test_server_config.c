@@ -256,8 +256,6 @@ static void test_tls(void **state)
     assert_true(config.ssl_enabled);
     assert_string_equal(config.ssl_passphrase, "p");
     assert_null(config.ssl_ca_path);
-    refused(ARGS("--check", "--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 64,
-            "--ssl-enabled: SSL_CERT_PATH key.pem: ");
     loads(ARGS("--ssl-enabled=no", "--ssl-key-path=none.pem"), NULL);
     assert_false(config.ssl_enabled);
 }
