@@ -366,6 +366,7 @@ static void test_strings(void **state)
         {"\"\\ud83d\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
         {"\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
                                "A"},
+        {"\"\\ud83d\\ue000\"", "\xef\xbf\xbd\xee\x80\x80"},
         {"\"\\ud83d\\n\"", "\xef\xbf\xbd\n"},
         {"\"\\ud83dude00\"", "\xef\xbf\xbdude00"},
         {"\"x\\\\u0041\"", "x\\u0041"},

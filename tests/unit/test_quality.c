@@ -322,8 +322,8 @@ static void test_hanging(void **state)
     struct aivo_quality_probe p;
     int64_t now = START;
     start(&q);
-    for (int i = 0; i < 10; i++)
-        now = answer(&q, now, i ? 50 : 30); /* the oldest is 30 */
+    for (int i = 0; i < 13; i++)
+        now = answer(&q, now, i < 3 ? 400 : i == 3 ? 30 : 50); /* the oldest of the ten is 30 */
     aivo_quality_tick(&q, now);
     int64_t sent = q.probe_due_us;
     assert_true(aivo_quality_next_probe(&q, sent, &p));
