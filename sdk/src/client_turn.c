@@ -185,14 +185,18 @@ static void note_disconnected(struct aivo_client *c, const struct aivo_instant *
         aivo_queue_disconnected(c->queue, at);
 }
 
+static void keep_error(struct aivo_client *c, const struct aivo_error *error)
+{
+    pthread_mutex_lock(&c->lock);
+    c->last_error = *error;
+    pthread_mutex_unlock(&c->lock);
+}
+
 static void change_state(struct aivo_client *c, const struct aivo_action *a, const struct aivo_instant *at)
 {
     bool failed = a->error.status != AIVO_OK;
-    if (failed) {
-        pthread_mutex_lock(&c->lock);
-        c->last_error = a->error;
-        pthread_mutex_unlock(&c->lock);
-    }
+    if (failed)
+        keep_error(c, &a->error);
     if (a->from == AIVO_STATE_CONNECTED)
         note_disconnected(c, at);
     if (a->to == AIVO_STATE_CONNECTED)
@@ -316,6 +320,8 @@ static void carry_out_one(struct aivo_client *c, const struct aivo_action *a, co
         deliver_raw(c, a);
         break;
     case AIVO_ACT_NOTICE:
+        if (aivo_session_state(c->session) != AIVO_STATE_CONNECTED)
+            keep_error(c, &a->error); /* why a further attempt failed */
         aivo_tell_notice(c, &a->error);
         break;
     }
