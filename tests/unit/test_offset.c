@@ -243,6 +243,15 @@ static void test_wrong_clock(void **state)
     assert_false(take(&o, 1000 + 64 * SECOND, make_yeast(out, NOW + jump, -1)));
     assert_true(take(&o, 1000 + 140 * SECOND, make_yeast(out, NOW + jump + 76 * SECOND, -1)));
 
+    /* Missed events say nothing of the clock: they are old by nature. */
+    char text[128];
+    size_t kept;
+    memset(&o, 0, sizeof(o));
+    for (int i = 0; i < 5; i++) {
+        snprintf(text, sizeof(text), "[\"e\",\"%s\"]", make_yeast(out, NOW + i * 2 * MINUTE, -1));
+        assert_false(take_text(&o, 1000 + i * 2 * MINUTE, true, text, &kept));
+    }
+
     /* Old ids, in a batch or at another pace than they were made, do not pass for a wrong clock. */
     memset(&o, 0, sizeof(o));
     for (int i = 0; i < 1000; i++)

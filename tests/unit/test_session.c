@@ -211,6 +211,24 @@ static void test_handshake_timeout_is_one(void **state)
     rig_free(&r);
 }
 
+/* The transport keeps the connect time-out itself and knows better what was slow: the session gives up a second later.
+ */
+static void test_connect_timeout(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup(&r);
+    rig_create(&r);
+    rig_start(&r);
+    rig_pass(&r, 10999999);
+    rig_tick(&r);
+    expect(&r, "D>C open");
+    rig_pass(&r, 1);
+    rig_tick(&r);
+    expect(&r, "abort C>R:timeout");
+    rig_free(&r);
+}
+
 /* Every way a connection can be lost. The server's own goodbye ('41', or Engine.IO's close) counts as a loss too: a
  * draining server says it, and wants its clients back, elsewhere. */
 static void test_lost(void **state)
@@ -462,7 +480,15 @@ static void test_max_attempts(void **state)
     rig_start(&r); /* failed is no end */
     expect(&r, "F>C open");
     rig_closed(&r, AIVO_E_CONNECT);
-    expect(&r, "C>R:connect");
+    rig_due(&r);
+    rig_closed(&r, AIVO_E_CONNECT);
+    rig_due(&r);
+    get_up(&r); /* with the third attempt, but not for long */
+    rig_closed(&r, AIVO_E_CLOSED);
+    expect(&r, "U>R:closed");
+    rig_due(&r);
+    rig_closed(&r, AIVO_E_CONNECT);
+    expect(&r, "open R>F:connect");
     rig_free(&r);
 }
 
@@ -730,9 +756,14 @@ static void test_websocket(void **state)
     rig_tick(&r);
     expect(&r, "abort U>R:heartbeat");
     rig_due(&r);
+    rig_pass(&r, 3000000);
     rig_opened(&r);
+    expect(&r, "open R>U");
+    rig_pass(&r, 59999999); /* silence counts from the opening on */
+    rig_tick(&r);
+    expect(&r, "");
     rig_stop(&r);
-    expect(&r, "open R>U U>L close");
+    expect(&r, "U>L close");
     rig_closed(&r, AIVO_E_CLOSED);
     expect(&r, "L>D");
     rig_free(&r);
@@ -762,6 +793,7 @@ int main(void)
         cmocka_unit_test(test_binary),
         cmocka_unit_test(test_attempt_fails),
         cmocka_unit_test(test_handshake_timeout_is_one),
+        cmocka_unit_test(test_connect_timeout),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_malformed),

@@ -136,6 +136,47 @@ static void test_resume(void **state)
     rig_free(&r);
 }
 
+/* Resumed, and nothing was missed: the offset stays what it was, resume after resume. */
+static void test_resume_nothing_missed(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup_up(&r);
+    int64_t now = r.at.unix_ms;
+    text_with_offset(&r, "42[\"a\",\"@\"]", now);
+    expect(&r, "ev:[\"a\"]");
+    for (int i = 0; i < 3; i++) {
+        come_back(&r);
+        expect_with_offset(&r, "U>R:closed open send:40{\"pid\":\"p1\",\"offset\":\"@\",\"token\":1}", now);
+        rig_text(&r, REPLY);
+        expect(&r, "R>U*");
+    }
+    rig_free(&r);
+}
+
+/* Away for hours, and the server kept everything: what was missed may be hours old. */
+static void test_resume_after_hours(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup_up(&r);
+    int64_t now = r.at.unix_ms;
+    text_with_offset(&r, "42[\"a\",\"@\"]", now);
+    rig_closed(&r, AIVO_E_CLOSED);
+    rig_pass(&r, (int64_t)5 * 3600 * 1000000);
+    rig_due(&r);
+    rig_opened(&r);
+    rig_text(&r, HANDSHAKE);
+    text_with_offset(&r, "42[\"m\",\"@\"]", now + 60000);
+    text_with_offset(&r, "42[\"m\",\"@\"]", now + 4 * 3600 * 1000);
+    rig_forget(&r);
+    rig_text(&r, REPLY);
+    expect(&r, "R>U* ev*:[\"m\"] ev*:[\"m\"]");
+    text_with_offset(&r, "42[\"live\",\"@\"]", r.at.unix_ms);
+    expect(&r, "ev:[\"live\"]");
+    rig_free(&r);
+}
+
 /* No event was ever received: the session is asked for without an offset, and what a server that can resume so sends
  * is taken. */
 static void test_resume_without_offset(void **state)
@@ -329,6 +370,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_resume_nothing_missed),
+        cmocka_unit_test(test_resume_after_hours),
         cmocka_unit_test(test_resume_without_offset),
         cmocka_unit_test(test_not_recovered),
         cmocka_unit_test(test_resume_breaks),

@@ -151,7 +151,7 @@ static bool time_fits(const struct aivo_offset *o, int64_t server_ms, int64_t un
     int64_t expected = unix_ms + o->skew_ms;
     if (!o->clock_known)
         return distance(server_ms, expected) <= FAR_MS || distance(server_ms, unix_ms) <= FAR_MS;
-    int64_t least = replay && o->last[0] && o->last_ms < expected ? o->last_ms : expected;
+    int64_t least = replay && o->last[0] ? o->last_ms : expected;
     return server_ms >= least - NEAR_MS && server_ms <= expected + NEAR_MS;
 }
 

@@ -9,6 +9,7 @@
 
 #define STEP_ACTIONS     16 /* reserved before each step: more than any step takes, but for delivered events */
 #define CLOSE_TIMEOUT_US 2000000
+#define OPEN_GRACE_US    1000000 /* the transport keeps the same time-out and can say what was slow: let it be first */
 
 static const uint8_t legal_moves[] = {
 #define TO(state) (1u << AIVO_STATE_##state)
@@ -93,7 +94,6 @@ static void forget_connection(struct aivo_session *s)
     s->sid[0] = '\0';
     s->stable_at_us = AIVO_NEVER;
     s->silence_us = AIVO_NEVER;
-    s->resuming = false;
     memset(&s->handshake, 0, sizeof(s->handshake));
     aivo_sio_assembler_reset(&s->assembler);
     aivo_held_free(&s->held);
@@ -118,7 +118,8 @@ static void open_transport(struct aivo_session *s, const struct aivo_instant *at
 {
     s->transport = true;
     aivo_session_push(s, AIVO_ACT_OPEN);
-    enter(s, AIVO_PHASE_OPENING, after_ms(at, s->config.connect_timeout_ms));
+    int64_t limit_us = after_ms(at, s->config.connect_timeout_ms);
+    enter(s, AIVO_PHASE_OPENING, limit_us == AIVO_NEVER ? AIVO_NEVER : limit_us + OPEN_GRACE_US);
 }
 
 void aivo_session_attempt(struct aivo_session *s, const struct aivo_instant *at)
