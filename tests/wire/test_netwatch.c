@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -21,13 +22,16 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int notices;
+static int notices; /* since the last wait */
+static int told;    /* in all */
+static bool in_namespace;
 
 static void on_changed(void *user)
 {
     (void)user;
     pthread_mutex_lock(&lock);
     notices++;
+    told++;
     pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
 }
@@ -66,6 +70,7 @@ static void test_interface_up_and_down(void **state)
         print_message("SKIP: no network namespace can be made here: %s\n", strerror(errno));
         skip();
     }
+    in_namespace = true;
     struct aivo_netwatch *w = NULL;
     assert_int_equal(aivo_netwatch_open(on_changed, NULL, &w, NULL), AIVO_OK);
     if (loopback(true) != 0) {
@@ -77,6 +82,53 @@ static void test_interface_up_and_down(void **state)
     assert_int_equal(loopback(false), 0);
     assert_true(wait_for_notice());
     aivo_netwatch_close(w);
+}
+
+static int loopback_address(unsigned last)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {0};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000100u + last)};
+    strcpy(request.ifr_name, "lo");
+    memcpy(&request.ifr_addr, &address, sizeof(address));
+    int rc = ioctl(fd, SIOCSIFADDR, &request);
+    close(fd);
+    return rc;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A new address is a notice; a hundred changes in a row (each is several messages of the kernel) are not a hundred
+ * notices, but at most one in 250 ms. */
+static void test_addresses_in_a_flock(void **state)
+{
+    (void)state;
+    if (!in_namespace || loopback(true) != 0) {
+        print_message("SKIP: no network namespace can be made here\n");
+        skip();
+    }
+    struct aivo_netwatch *w = NULL;
+    assert_int_equal(aivo_netwatch_open(on_changed, NULL, &w, NULL), AIVO_OK);
+    assert_int_equal(loopback_address(1), 0);
+    assert_true(wait_for_notice());
+
+    int64_t start = now_ms();
+    pthread_mutex_lock(&lock);
+    told = 0;
+    pthread_mutex_unlock(&lock);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(loopback_address(2 + i), 0);
+    assert_true(wait_for_notice());
+    assert_int_equal(loopback_address(1), 0);
+    assert_true(wait_for_notice());
+    aivo_netwatch_close(w);
+    assert_true(told <= (now_ms() - start) / 250 + 1);
+    assert_true(told >= 2);
 }
 
 /* Opening and closing at once, while nothing happens, neither hangs nor leaks. */
@@ -96,6 +148,7 @@ int main(void)
     /* The namespace is entered while no other thread lives (user namespaces want that), hence first. */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interface_up_and_down),
+        cmocka_unit_test(test_addresses_in_a_flock),
         cmocka_unit_test(test_open_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
