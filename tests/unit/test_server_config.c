@@ -257,6 +257,8 @@ static void test_tls(void **state)
     assert_true(config.ssl_enabled);
     assert_string_equal(config.ssl_passphrase, "p");
     assert_null(config.ssl_ca_path);
+    refused(ARGS("--check", "--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 64,
+            "--ssl-enabled: SSL_CERT_PATH key.pem: ");
     loads(ARGS("--ssl-enabled=no", "--ssl-key-path=none.pem"), NULL);
     assert_false(config.ssl_enabled);
 }
@@ -415,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_later_parts), cmocka_unit_test(test_tls),
         cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
         cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
+        cmocka_unit_test(test_documents),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
