@@ -148,14 +148,22 @@ watch_connection() {
     say "aivo watch $url --token-file build/quickstart/token.jwt   (Ctrl-C ends everything)"
     "$root/build/release/sdk/aivo" watch "$url" --token-file "$work/token.jwt" </dev/null &
     view_pid=$!
-    local code=0 began=$SECONDS
+    local code=0
     if [ "$seconds" -gt 0 ]; then
-        (sleep "$seconds" && kill -TERM "$view_pid") 2>/dev/null &
+        sleep "$seconds" &
         timer_pid=$!
+        wait -n "$view_pid" "$timer_pid" || true
+        if kill -0 "$timer_pid" 2>/dev/null; then
+            kill "$timer_pid"
+        else
+            stop "$view_pid" 5
+            wait "$view_pid" 2>/dev/null || true
+            view_pid=
+            return
+        fi
     fi
     wait "$view_pid" || code=$?
     view_pid=
-    [ "$seconds" -eq 0 ] || [ $((SECONDS - began)) -lt "$seconds" ] || code=0
     [ $code -eq 0 ] || fail "aivo watch ended with code $code"
 }
 

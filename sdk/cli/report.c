@@ -137,7 +137,7 @@ const char *cli_figure(double value, char out[24])
     return out;
 }
 
-static void put_loss(struct text *text, const struct aivo_quality *q, bool unicode)
+static void put_loss(struct text *text, const struct aivo_quality *q)
 {
     if (!isfinite(q->loss_pct)) {
         put(text, "loss -");
@@ -145,8 +145,31 @@ static void put_loss(struct text *text, const struct aivo_quality *q, bool unico
     }
     put(text, "loss %.1f%%", q->loss_pct);
     if (isfinite(q->loss_low_pct) && isfinite(q->loss_high_pct)) {
-        put(text, " (%.1f%s%.1f)", q->loss_low_pct, unicode ? "–" : "-", q->loss_high_pct);
+        put(text, " (%.1f-%.1f)", q->loss_low_pct, q->loss_high_pct);
     }
+}
+
+/* For the live line, where every column counts: a digit less. */
+static const char *short_figure(double value, char out[24])
+{
+    if (!isfinite(value)) {
+        return "-";
+    }
+    snprintf(out, 24, "%.*f", value < 9.95 ? 1 : 0, value);
+    return out;
+}
+
+static void put_short_percentiles(struct text *text, const struct aivo_quality *q)
+{
+    char a[24], b[24], c[24];
+    put(text, "p50/95/99 %s/%s/%s", short_figure(q->p50_ms, a), short_figure(q->p95_ms, b), short_figure(q->p99_ms, c));
+}
+
+static void put_short_loss(struct text *text, const struct aivo_quality *q, bool unicode)
+{
+    char a[24], b[24], c[24];
+    put(text, "loss %s%% (%s%s%s)", short_figure(q->loss_pct, a), short_figure(q->loss_low_pct, b), unicode ? "–" : "-",
+        short_figure(q->loss_high_pct, c));
 }
 
 static void put_percentiles(struct text *text, const struct aivo_quality *q)
@@ -182,7 +205,7 @@ void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MA
     put(&text, "  ");
     put_percentiles(&text, q);
     put(&text, "  ");
-    put_loss(&text, q, false);
+    put_loss(&text, q);
     put(&text, "  %s", stability(q));
 }
 
@@ -278,10 +301,10 @@ static void put_figures(struct text *line, size_t *left, const struct cli_snapsh
     put_latency(&text, q);
     put_segment(line, left, segment);
     text.used = 0;
-    put_percentiles(&text, q);
+    put_short_percentiles(&text, q);
     put_segment(line, left, segment);
     text.used = 0;
-    put_loss(&text, q, unicode);
+    put_short_loss(&text, q, unicode);
     put_segment(line, left, segment);
     put_segment(line, left, stability(q));
 }

@@ -69,8 +69,9 @@ const quote = (word) => `'${word.replaceAll("'", "'\\''")}'`;
 
 // What to spawn: the program itself, or with "tty" under script(1), which gives it a terminal.
 function commandOf(step) {
-  if (!step.tty) return [cli, step.args];
-  const line = `stty cols ${step.tty.columns ?? 80}; exec ${[cli, ...step.args].map(quote).join(' ')}`;
+  const program = step.program ? join(build, 'sdk', step.program) : cli;
+  if (!step.tty) return [program, step.args];
+  const line = `stty cols ${step.tty.columns ?? 80}; exec ${[program, ...step.args].map(quote).join(' ')}`;
   return ['script', ['-qec', line, '/dev/null']];
 }
 
@@ -266,7 +267,7 @@ async function work() {
     }
     failed++;
     console.log(`FAILED ${test.name}`);
-    console.log(`    aivo ${failure.step.args.join(' ')}`);
+    console.log(`    ${failure.step.program ?? 'aivo'} ${failure.step.args.join(' ')}`);
     for (const problem of failure.problems) console.log(`    ${problem}`);
     for (const stream of ['stdout', 'stderr']) {
       const text = failure.result[stream] ?? '';

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs a build into a folder, moves that folder, and builds programs against it as somebody else would: with
+# find_package(aivo), and with pkg-config.
+#
+#   tests/install/run.sh BUILD-FOLDER
+set -euo pipefail
+build=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+DESTDIR='' cmake --install "$build" --prefix "$work/first" >"$work/install.log"
+mv "$work/first" "$work/prefix" # nothing in it may know where it was installed
+prefix=$work/prefix
+library=$(dirname "$(find "$prefix" -name libaivo.so)")
+export LD_LIBRARY_PATH=$library
+
+echo "programs run from where they are installed"
+env -u LD_LIBRARY_PATH "$prefix/bin/aivo" --version
+"$prefix/bin/aivo-server" --check >/dev/null
+
+echo "only aivo_ symbols are exported"
+others=$(nm -D --defined-only "$library/libaivo.so" | awk '$3 !~ /^(aivo_|AIVO_0)/ {print $3}')
+[ -z "$others" ] || { echo "also exported: $others"; exit 1; }
+
+echo "find_package(aivo)"
+cmake -S "$here/consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/consumer.log"
+cmake --build "$work/consumer" >>"$work/consumer.log" || { cat "$work/consumer.log"; exit 1; }
+"$work/consumer/consumer_c"
+"$work/consumer/consumer_cpp"
+
+echo "pkg-config aivo"
+export PKG_CONFIG_PATH=$library/pkgconfig
+[ "$(pkg-config --modversion aivo)" = "$("$prefix/bin/aivo" --version | cut -d' ' -f2)" ]
+# shellcheck disable=SC2046  # flags are words
+${CC:-cc} -std=c11 -Wall -Werror "$here/consumer/main.c" $(pkg-config --cflags --libs aivo) -o "$work/with-pkg-config"
+"$work/with-pkg-config"
