@@ -94,7 +94,7 @@ static int finish(const struct listen *listen, unsigned wake)
 {
     bool enough = listen->flags.count > 0 && listen->printed >= listen->flags.count;
     cli_out_flush();
-    cli_say(CLI_LOG_INFO, "%lld events", (long long)listen->printed);
+    cli_say(CLI_LOG_INFO, "%lld event%s", (long long)listen->printed, listen->printed == 1 ? "" : "s");
     if (enough) {
         return CLI_EXIT_OK;
     }

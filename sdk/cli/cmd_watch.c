@@ -127,18 +127,11 @@ static bool is_over(const struct watch *watch, unsigned wake)
 
 static void print_summary(const struct watch *watch)
 {
-    const struct aivo_quality *q = &watch->last.quality;
-    char text[CLI_LINE_MAX], a[24], b[24], c[24], d[24];
-    if (!watch->conn.ever_connected) {
-        snprintf(text, sizeof(text), "%s: never connected", watch->conn.url);
+    char text[CLI_LINE_MAX];
+    if (watch->conn.ever_connected) {
+        cli_summary_text(&watch->last, text);
     } else {
-        snprintf(text, sizeof(text),
-                 "%s: %llu answered, %llu lost (%s%%, 95%% interval %s to %s), p50 %s p95 %s p99 %s ms, "
-                 "%llu reconnects, last %s",
-                 watch->conn.url, (unsigned long long)q->samples, (unsigned long long)q->lost,
-                 cli_figure(q->loss_pct, a), cli_figure(q->loss_low_pct, b), cli_figure(q->loss_high_pct, c),
-                 cli_figure(q->p50_ms, d), cli_figure(q->p95_ms, (char[24]){0}), cli_figure(q->p99_ms, (char[24]){0}),
-                 (unsigned long long)q->reconnects, aivo_level_name(q->level));
+        snprintf(text, sizeof(text), "%s: never connected", watch->conn.url);
     }
     if (watch->conn.common->json) {
         cli_say(CLI_LOG_INFO, "%s", text); /* standard output stays JSON */

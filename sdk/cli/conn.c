@@ -36,6 +36,13 @@ static void offer(struct cli_conn *conn, const char *token)
     free(payload);
 }
 
+/* There are no credentials to be had: the state becomes failed. */
+static void offer_none(struct cli_conn *conn, bool refused)
+{
+    conn->no_other_token = refused;
+    aivo_client_auth(conn->client, NULL);
+}
+
 /* Reads --token-file. A token that was refused is not offered again: without another one there is none to be had. */
 static void offer_from_file(struct cli_conn *conn, bool refused)
 {
@@ -50,7 +57,7 @@ static void offer_from_file(struct cli_conn *conn, bool refused)
         token = NULL;
     }
     if (!token) {
-        aivo_client_auth(conn->client, NULL);
+        offer_none(conn, refused);
         return;
     }
     offer(conn, token);
@@ -60,6 +67,7 @@ static void offer_from_file(struct cli_conn *conn, bool refused)
 
 static void on_auth(struct aivo_client *client, enum aivo_auth_reason reason, void *user)
 {
+    (void)client;
     struct cli_conn *conn = user;
     bool refused = reason == AIVO_AUTH_REFUSED;
     conn->refused_in_row = refused ? conn->refused_in_row + 1 : 0;
@@ -69,12 +77,13 @@ static void on_auth(struct aivo_client *client, enum aivo_auth_reason reason, vo
         return;
     }
     if (conn->refused_in_row >= MAX_REFUSALS) {
-        aivo_client_auth(client, NULL);
+        offer_none(conn, true);
         return;
     }
     char *token = cli_token_mint(conn->common->token_secret, conn->common->user, (int64_t)time(NULL), MINTED_TTL_S);
     if (!token) {
-        aivo_client_auth(client, NULL);
+        cli_say(CLI_LOG_ERROR, "out of memory");
+        offer_none(conn, false);
         return;
     }
     offer(conn, token);
@@ -114,7 +123,8 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
     cli_say(CLI_LOG_DEBUG, "%s -> %s", aivo_state_name(from), aivo_state_name(to));
     conn->state = to;
     conn->connected = to == AIVO_STATE_CONNECTED;
-    if (error) {
+    bool gave_none = to == AIVO_STATE_FAILED && conn->no_other_token && conn->why.status == AIVO_E_AUTH;
+    if (error && !gave_none) { /* that the last credentials were refused says more than that we had no others */
         conn->why = *error;
     }
     if (conn->connected) {
@@ -352,8 +362,7 @@ int cli_conn_failure(const struct cli_conn *conn)
     if (conn->why.status == AIVO_OK) {
         cli_say(CLI_LOG_ERROR, "no connection to %s within %lld ms", conn->url, (long long)conn->common->timeout_ms);
     } else {
-        cli_say(CLI_LOG_ERROR, "%s %s: %s", conn->url, code == CLI_EXIT_REFUSED ? "refused" : "cannot be reached",
-                conn->why.message);
+        cli_say(CLI_LOG_ERROR, "%s: %s", conn->url, conn->why.message);
     }
     return code;
 }

@@ -111,7 +111,7 @@ int emit_durable(struct emit *emit)
     struct aivo_queue_stats stats;
     if (aivo_client_queue_stats(conn->client, &stats) == AIVO_OK && stats.pending > 0) {
         emit->waiting = stats.pending;
-        cli_say(CLI_LOG_INFO, "%llu messages of before wait in %s", (unsigned long long)stats.pending,
+        cli_say(CLI_LOG_INFO, "%llu from an earlier run wait in %s", (unsigned long long)stats.pending,
                 emit->flags.durable);
     }
     aivo_client_on_fate(conn->client, on_fate, emit);

@@ -128,7 +128,8 @@ static void put(struct text *text, const char *format, ...)
     }
 }
 
-const char *cli_figure(double value, char out[24])
+/* A figure with as many digits as it deserves, in out; "-" when unknown. */
+static const char *figure(double value, char out[24])
 {
     if (!isfinite(value)) {
         return "-";
@@ -175,7 +176,7 @@ static void put_short_loss(struct text *text, const struct aivo_quality *q, bool
 static void put_percentiles(struct text *text, const struct aivo_quality *q)
 {
     char a[24], b[24], c[24];
-    put(text, "p50 %s p95 %s p99 %s", cli_figure(q->p50_ms, a), cli_figure(q->p95_ms, b), cli_figure(q->p99_ms, c));
+    put(text, "p50 %s p95 %s p99 %s", figure(q->p50_ms, a), figure(q->p95_ms, b), figure(q->p99_ms, c));
 }
 
 static const char *stability(const struct aivo_quality *q)
@@ -186,7 +187,7 @@ static const char *stability(const struct aivo_quality *q)
 static void put_latency(struct text *text, const struct aivo_quality *q)
 {
     char a[24];
-    put(text, "%s ms", cli_figure(q->latency_ms, a));
+    put(text, "%s ms", figure(q->latency_ms, a));
 }
 
 void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX])
@@ -207,6 +208,18 @@ void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MA
     put(&text, "  ");
     put_loss(&text, q);
     put(&text, "  %s", stability(q));
+}
+
+void cli_summary_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX])
+{
+    const struct aivo_quality *q = &snapshot->quality;
+    struct text text = {.data = out, .size = CLI_LINE_MAX};
+    put(&text, "%s: %llu answered, %llu lost, ", snapshot->url, (unsigned long long)q->samples,
+        (unsigned long long)q->lost);
+    put_loss(&text, q);
+    put(&text, ", ");
+    put_percentiles(&text, q);
+    put(&text, " ms, %llu reconnects, last %s", (unsigned long long)q->reconnects, aivo_level_name(q->level));
 }
 
 void cli_history_add(struct cli_history *history, double latency_ms)

@@ -27,13 +27,13 @@ struct cli_snapshot {
 /* "2026-01-31T12:00:00.123Z" */
 #define CLI_TIME_MAX 32
 void cli_time_text(int64_t unix_ms, char out[CLI_TIME_MAX]);
-/* A figure with as many digits as it deserves, in out; "-" when unknown. */
-const char *cli_figure(double value, char out[24]);
 /* The snapshot as one line of JSON with exactly the keys of docs/cli.md; unknown is null. Owned by the caller; NULL
  * when memory is short. */
 char *cli_snapshot_json(const struct cli_snapshot *snapshot);
 /* The snapshot as a line of plain text, e.g. for a pipe. */
 void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX]);
+/* The whole run in a line, by its last snapshot. */
+void cli_summary_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX]);
 
 /* The latest latencies, for the sparkline; NAN is a lost probe or a time without connection. */
 #define CLI_HISTORY_MAX 128
