@@ -3,6 +3,7 @@
 #include "config_table.h"
 #include "cors.h"
 #include "env.h"
+#include "tls.h"
 #include <aivo/aivo.h>
 #include <arpa/inet.h>
 #include <errno.h>
@@ -388,6 +389,10 @@ static void check_tls(struct loading *l)
     check_readable(l, SRV_VAR_SSL_KEY_PATH, c->ssl_key_path);
     check_readable(l, SRV_VAR_SSL_CERT_PATH, c->ssl_cert_path);
     check_readable(l, SRV_VAR_SSL_CA_PATH, c->ssl_ca_path);
+    /* A start loads the pair anyway and says what is wrong with it; --check must find it out here. */
+    char error[512];
+    if (l->check && l->exit_code == 0 && !srv_tls_check(c, error, sizeof error))
+        bad_value(l, SRV_VAR_SSL_ENABLED, "%s", error);
 }
 
 static void check_secret(struct loading *l, bool loopback)

@@ -44,6 +44,13 @@ static struct srv_args args_of(const struct event *event)
 
 /* --- the handlers --- */
 
+/* What a handler did, for whoever repeats the message. */
+struct outcome {
+    const char *ack; /* NULL: no listener, nothing to answer */
+    size_t ack_len;
+    bool failed; /* not to be remembered: a repeat shall be handled anew */
+};
+
 static void count_agent_session(struct srv_hub *hub, struct srv_socket *socket)
 {
     if (socket->gone) {
@@ -55,7 +62,8 @@ static void count_agent_session(struct srv_hub *hub, struct srv_socket *socket)
         srv_timer_start(&hub->idle_list, &socket->idle, hub->engine->now_ms);
 }
 
-static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const struct event *event,
+                         struct outcome *outcome)
 {
     struct srv_agent_reply *reply = &hub->reply;
     uint64_t now_us = srv_mono_us(), now_ms = srv_unix_ms();
@@ -66,6 +74,9 @@ static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const s
     srv_metrics_error(hub->metrics, reply->error);
     if (reply->session_opened)
         count_agent_session(hub, socket);
+    outcome->ack = reply->ack.data;
+    outcome->ack_len = reply->ack.len;
+    outcome->failed = reply->error == SRV_ERROR_AGENT_ERROR;
     if (event->has_id)
         srv_socket_ack(hub, socket, event->id, reply->ack.data, reply->ack.len);
     for (unsigned i = 0; i < reply->emit_count; i++) {
@@ -75,29 +86,193 @@ static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const s
     }
 }
 
-static void handle_broadcast(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+static void handle_broadcast(struct srv_hub *hub, struct srv_socket *socket, const struct event *event,
+                             struct outcome *outcome)
 {
     struct srv_args args = args_of(event);
     srv_broadcast(hub, socket->nsp, SRV_EVENT_BENCH_EVENT, &args);
+    outcome->ack = "[{\"success\":true}]";
+    outcome->ack_len = strlen(outcome->ack);
     if (event->has_id)
-        srv_socket_ack(hub, socket, event->id, "[{\"success\":true}]", 18);
+        srv_socket_ack(hub, socket, event->id, outcome->ack, outcome->ack_len);
 }
 
-static void handle(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+static void handle_conformance(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
 {
-    if (event->event == SRV_EVENT_BENCH_BROADCAST && (hub->config->conformance || hub->config->bench_events)) {
-        handle_broadcast(hub, socket, event);
-    } else if (event->event == SRV_EVENT_MESSAGE && hub->config->conformance) {
-        struct srv_args args = args_of(event);
+    struct srv_args args = args_of(event);
+    if (event->event == SRV_EVENT_MESSAGE)
         srv_socket_emit_args(hub, socket, SRV_EVENT_MESSAGE_BACK, &args);
-    } else if (event->event == SRV_EVENT_MESSAGE_WITH_ACK && hub->config->conformance) {
-        struct srv_args args = args_of(event);
-        if (event->has_id)
-            srv_socket_ack_args(hub, socket, event->id, &args);
-    } else {
-        handle_agent(hub, socket, event);
-    }
+    else if (event->has_id)
+        srv_socket_ack_args(hub, socket, event->id, &args);
+}
+
+static void handle(struct srv_hub *hub, struct srv_socket *socket, const struct event *event, struct outcome *outcome)
+{
+    const struct srv_config *config = hub->config;
+    if (event->event == SRV_EVENT_BENCH_BROADCAST && (config->conformance || config->bench_events))
+        handle_broadcast(hub, socket, event, outcome);
+    else if ((event->event == SRV_EVENT_MESSAGE || event->event == SRV_EVENT_MESSAGE_WITH_ACK) && config->conformance)
+        handle_conformance(hub, socket, event);
+    else
+        handle_agent(hub, socket, event, outcome);
     srv_metrics_latency(hub->metrics, event->event, srv_mono_us() - event->received_us);
+}
+
+/* --- repeats --- */
+
+struct answer {
+    struct srv_hub *hub;
+    const struct outcome *outcome;
+};
+
+static void tell(void *context, void *waiter, uint64_t ack_id)
+{
+    const struct answer *answer = context;
+    if (answer->outcome->ack)
+        srv_socket_ack(answer->hub, waiter, ack_id, answer->outcome->ack, answer->outcome->ack_len);
+}
+
+static void remember(struct srv_hub *hub, struct srv_dedup_entry *entry, const struct outcome *outcome)
+{
+    struct answer answer = {hub, outcome};
+    if (outcome->ack && !outcome->failed)
+        srv_dedup_done(&hub->dedup, entry, outcome->ack, outcome->ack_len, tell, &answer);
+    else
+        srv_dedup_forget(&hub->dedup, entry, tell, &answer);
+}
+
+/* The messageId of the first argument, unescaped into hub->text. */
+static bool message_id(struct srv_hub *hub, const struct aivo_json *data)
+{
+    struct aivo_json first = aivo_json_at(data, 1);
+    if (first.type != AIVO_JSON_OBJECT)
+        return false;
+    struct aivo_json id = aivo_json_get(&first, "messageId");
+    if (id.type == AIVO_JSON_NONE)
+        return false;
+    aivo_buf_clear(&hub->text);
+    return aivo_json_string(&id, &hub->text) && !hub->text.failed;
+}
+
+/* true: the message is a repeat and was seen to. */
+static bool is_repeat(struct srv_hub *hub, struct srv_socket *socket, struct event *event)
+{
+    if (!message_id(hub, event->data))
+        return false;
+    const char *ack = NULL;
+    size_t ack_len = 0;
+    switch (srv_dedup_begin(&hub->dedup, socket->agent.user_id, hub->text.data, hub->text.len, hub->engine->now_ms,
+                            &event->entry, &ack, &ack_len)) {
+    case SRV_DEDUP_REPEAT:
+        event->entry = NULL;
+        if (event->has_id)
+            srv_socket_ack(hub, socket, event->id, ack, ack_len);
+        return true;
+    case SRV_DEDUP_PENDING:
+        if (event->has_id) /* if too many wait, this one's sender repeats it later */
+            srv_dedup_wait(event->entry, socket, event->id);
+        event->entry = NULL;
+        return true;
+    case SRV_DEDUP_NEW:
+        return false;
+    case SRV_DEDUP_UNKNOWN:
+        break;
+    }
+    event->entry = NULL;
+    return false;
+}
+
+static void run(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    struct outcome outcome = {0};
+    handle(hub, socket, event, &outcome);
+    if (event->entry)
+        remember(hub, event->entry, &outcome);
+}
+
+/* --- delayed handlers --- */
+
+/* Copies what the event borrows. false: no memory. */
+static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    size_t size = event->data->len;
+    for (unsigned i = 0; i < event->attachment_count; i++)
+        size += event->attachments[i].len;
+    struct srv_job *job = malloc(sizeof *job + size);
+    if (!job)
+        return false;
+    memset(job, 0, sizeof *job);
+    job->event = *event;
+    job->socket = socket;
+    job->data = (struct aivo_json){event->data->type, job->bytes, event->data->len};
+    job->event.data = &job->data;
+    job->event.attachments = job->attachments;
+    char *p = job->bytes;
+    memcpy(p, event->data->text, event->data->len);
+    p += event->data->len;
+    for (unsigned i = 0; i < event->attachment_count; i++) {
+        job->attachments[i] = (struct aivo_bytes){p, event->attachments[i].len};
+        if (event->attachments[i].len)
+            memcpy(p, event->attachments[i].data, event->attachments[i].len);
+        p += event->attachments[i].len;
+    }
+    job->next = hub->jobs;
+    if (job->next)
+        job->next->prev = job;
+    hub->jobs = job;
+    hub->job_count++;
+    socket->jobs++;
+    socket->client->jobs++;
+    srv_timer_start(&hub->delay_list, &job->timer, hub->engine->now_ms);
+    return true;
+}
+
+static void job_free(struct srv_hub *hub, struct srv_job *job)
+{
+    srv_timer_stop(&job->timer);
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        hub->jobs = job->next;
+    if (job->next)
+        job->next->prev = job->prev;
+    hub->job_count--;
+    struct srv_socket *socket = job->socket;
+    free(job);
+    socket->jobs--;
+    if (socket->gone) {
+        if (!socket->jobs)
+            free(socket);
+        return;
+    }
+    socket->client->jobs--;
+    srv_client_idle(hub, socket->client);
+}
+
+void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms)
+{
+    struct srv_hub *hub = context;
+    struct srv_job *job = SRV_TIMER_OWNER(timer, struct srv_job, timer);
+    hub->engine->now_ms = now_ms;
+    run(hub, job->socket, &job->event);
+    job_free(hub, job);
+}
+
+void srv_dispatch_forget(struct srv_hub *hub, struct srv_socket *socket)
+{
+    for (struct srv_job *job = hub->jobs; job; job = job->next)
+        if (job->event.entry)
+            srv_dedup_unwait(job->event.entry, socket);
+}
+
+void srv_dispatch_free(struct srv_hub *hub)
+{
+    static const struct outcome nothing;
+    while (hub->jobs) {
+        if (hub->jobs->event.entry)
+            remember(hub, hub->jobs->event.entry, &nothing);
+        job_free(hub, hub->jobs);
+    }
 }
 
 /* --- the way in --- */
@@ -145,18 +320,9 @@ void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const st
     hub->metrics->received[event.event]++;
     if (!within_limit(hub, socket, &event))
         return;
-    handle(hub, socket, &event);
-}
-
-void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms)
-{
-    (void)context, (void)timer, (void)now_ms;
-}
-void srv_dispatch_forget(struct srv_hub *hub, struct srv_socket *socket)
-{
-    (void)hub, (void)socket;
-}
-void srv_dispatch_free(struct srv_hub *hub)
-{
-    (void)hub;
+    if (is_repeat(hub, socket, &event))
+        return;
+    if (hub->config->test_handler_delay_ms && delay(hub, socket, &event))
+        return;
+    run(hub, socket, &event);
 }

@@ -284,6 +284,15 @@ static void ping_due(void *context, struct srv_timer *timer, uint64_t now_ms)
     srv_timer_start(&e->pong_list, timer, now_ms);
 }
 
+/* Closes for a fault of the peer's: what waits for a later poll is not worth keeping. */
+static void fault(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
+{
+    if (s->link)
+        srv_session_close(e, s, reason, SRV_WS_NORMAL);
+    else
+        srv_session_fail(e, s, reason);
+}
+
 static void pong_missing(void *context, struct srv_timer *timer, uint64_t now_ms)
 {
     struct srv_engine *e = context;
@@ -302,7 +311,7 @@ static void pong_received(struct srv_engine *e, struct srv_session *s, uint64_t 
 static void bad_packet(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
 {
     srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
-    srv_session_close(e, s, reason, SRV_WS_NORMAL);
+    fault(e, s, reason);
 }
 
 void srv_session_packet(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary,

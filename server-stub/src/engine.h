@@ -130,6 +130,8 @@ void srv_session_send(struct srv_engine *e, struct srv_session *s, const char *d
 void srv_session_send_shared(struct srv_engine *e, struct srv_session *s, struct srv_frame *frame);
 /* Closes it orderly: what waits is still written, and a poll gets a close packet. */
 void srv_session_close(struct srv_engine *e, struct srv_session *s, enum srv_reason reason, unsigned ws_status);
+/* Ends it at once, whatever waits. */
+void srv_session_fail(struct srv_engine *e, struct srv_session *s, enum srv_reason reason);
 
 /* --- what transports call --- */
 
@@ -147,7 +149,7 @@ bool srv_session_probe(struct srv_engine *e, struct srv_session *s, struct srv_l
 bool srv_session_poll(struct srv_engine *e, struct srv_session *s, struct srv_link *link, uint64_t now_ms);
 /* A POST begins. false: answer 400 (another one is under way: the session was closed). */
 bool srv_session_post_begin(struct srv_engine *e, struct srv_session *s, struct srv_link *link);
-/* Its body is here. false: answer 400 (the session is gone, or was closed for the body's sake). */
+/* Its body is here. false: answer 400 (the session had ended before). */
 bool srv_session_post(struct srv_engine *e, struct srv_link *link, const char *body, size_t len, uint64_t now_ms);
 
 #endif

@@ -10,8 +10,6 @@ void srv_session_mark(struct srv_engine *e, struct srv_session *s);
 void srv_session_queue(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary);
 void srv_session_packet(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary,
                         uint64_t now_ms);
-/* Ends it at once, whatever waits: for its owner, and for good. */
-void srv_session_fail(struct srv_engine *e, struct srv_session *s, enum srv_reason reason);
 /* The end: off the table, links forgotten, freed by the next flush. Its owner knows already. */
 void srv_session_bury(struct srv_engine *e, struct srv_session *s);
 

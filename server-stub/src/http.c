@@ -134,6 +134,7 @@ static void poll_answer(struct srv_link *link, const char *payload, size_t len)
     c->status = 200;
     aivo_buf_add(&c->in, payload, len);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, ANSWER_TIMEOUT_S);
+    lws_rx_flow_control(c->wsi, 1); /* without it libwebsockets spins on a writable connection and never says so */
     lws_callback_on_writable(c->wsi);
     srv_server_poke(c->server);
 }
@@ -197,17 +198,6 @@ static int get(struct srv_server *server, struct lws *wsi, struct srv_conn *c, c
 
 /* --- polling: POST --- */
 
-static int post(struct srv_server *server, struct lws *wsi, struct srv_conn *c, const struct srv_request *request,
-                struct srv_session *session)
-{
-    conn_begin(c, server, wsi, SRV_CONN_POST);
-    if (!srv_session_post_begin(&server->engine, session, &c->link))
-        c->status = 400;
-    if (!keep_request(c, request))
-        return -1;
-    return 0;
-}
-
 /* Answers a POST at once whose body is not wanted, and drops the body for a while so that the answer arrives. */
 static int refuse_body(struct srv_server *server, struct lws *wsi, struct srv_conn *c,
                        const struct srv_request *request, unsigned status)
@@ -221,6 +211,20 @@ static int refuse_body(struct srv_server *server, struct lws *wsi, struct srv_co
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, DISCARD_TIMEOUT_S);
     srv_server_poke(server);
     return 0;
+}
+
+static int post(struct srv_server *server, struct lws *wsi, struct srv_conn *c, const struct srv_request *request,
+                struct srv_session *session)
+{
+    if (request->octets) {
+        srv_metrics_error(&server->metrics, SRV_ERROR_BAD_PACKET);
+        srv_session_fail(&server->engine, session, SRV_REASON_TRANSPORT_ERROR);
+        return refuse_body(server, wsi, c, request, 400);
+    }
+    conn_begin(c, server, wsi, SRV_CONN_POST);
+    if (!srv_session_post_begin(&server->engine, session, &c->link))
+        return refuse_body(server, wsi, c, request, 400);
+    return keep_request(c, request) ? 0 : -1;
 }
 
 static int body(struct srv_conn *c, const char *data, size_t len)
@@ -337,7 +341,6 @@ static int writable(struct srv_server *server, struct lws *wsi, struct srv_conn 
     bool keep_alive = request->keep_alive;
     build(server, request, c->status, TYPE_TEXT, c->in.data ? c->in.data : "", c->in.len, keep_alive);
     conn_end(c);
-    lws_rx_flow_control(wsi, 1);
     if (write_response(server, wsi))
         return -1;
     return lws_http_transaction_completed(wsi) || !keep_alive ? -1 : 0;

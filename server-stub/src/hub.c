@@ -244,6 +244,16 @@ void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client)
     srv_session_close(hub->engine, client->session, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
 }
 
+static void bad_text(struct srv_hub *hub, struct srv_client *client, const char *data, size_t len)
+{
+    if (aivo_utf8_valid(data, len)) {
+        srv_client_bad_packet(hub, client);
+        return;
+    }
+    srv_metrics_error(hub->metrics, SRV_ERROR_BAD_PACKET);
+    srv_session_close(hub->engine, client->session, SRV_REASON_TRANSPORT_ERROR, SRV_WS_INVALID_DATA);
+}
+
 static void disconnect_packet(struct srv_hub *hub, struct srv_client *client, struct srv_socket *socket)
 {
     struct srv_socket **p = &client->sockets;
@@ -332,7 +342,7 @@ static void hub_message(struct srv_engine *e, struct srv_session *s, const char 
     }
     struct aivo_sio_packet packet;
     if (aivo_sio_decode(data, len, &packet) != AIVO_SIO_OK)
-        srv_client_bad_packet(hub, client);
+        bad_text(hub, client, data, len);
     else
         packet_received(hub, client, &packet, NULL);
 }

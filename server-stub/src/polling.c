@@ -8,6 +8,7 @@ struct srv_polling {
     struct srv_session *session;
     struct srv_link *get, *post, *probe; /* NULL: none */
     struct srv_timer upgrade, noop, closing;
+    bool parted; /* closed while no GET was held: the next one fetches the last words */
     bool probed; /* "2probe" was answered: polls are freed so that the client can pause */
 };
 
@@ -82,10 +83,12 @@ void srv_polling_flush(struct srv_engine *e, struct srv_session *s)
         return;
     aivo_buf_clear(&e->payload);
     srv_outq_take_payload(&s->out, &e->pool, &e->payload);
+    if (last && !e->payload.len && p->parted)
+        aivo_buf_char(&e->payload, '6'); /* as Node */
+    if (last && e->payload.len)
+        aivo_buf_char(&e->payload, AIVO_EIO_SEPARATOR);
     if (last)
-        aivo_buf_str(&e->payload, e->payload.len ? "\x1e"
-                                                   "1"
-                                                 : "1");
+        aivo_buf_char(&e->payload, '1');
     if (e->payload.failed)
         answer(p, "1", 1); /* without memory the messages are lost: so is the session, for the client too */
     else
@@ -100,10 +103,12 @@ void srv_polling_close(struct srv_engine *e, struct srv_session *s)
 {
     struct srv_polling *p = s->polling;
     drop_probe(p);
-    if (p->get)
+    if (p->get) {
         srv_polling_flush(e, s);
-    else
-        srv_timer_start(&e->closing_list, &p->closing, e->now_ms);
+        return;
+    }
+    p->parted = true;
+    srv_timer_start(&e->closing_list, &p->closing, e->now_ms);
 }
 
 static void closing_expired(void *context, struct srv_timer *timer, uint64_t now_ms)
@@ -206,11 +211,11 @@ bool srv_session_post(struct srv_engine *e, struct srv_link *link, const char *b
     while (s->state == SRV_SESSION_OPEN && aivo_eio_payload_next(body, len, &pos, &bytes, &packet, &error))
         post_packet(e, s, &packet, now_ms);
     aivo_buf_free(&bytes);
-    if (error == AIVO_EIO_OK)
-        return true;
-    srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
-    srv_session_fail(e, s, SRV_REASON_PARSE_ERROR);
-    return false;
+    if (error != AIVO_EIO_OK) {
+        srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
+        srv_session_fail(e, s, SRV_REASON_PARSE_ERROR);
+    }
+    return true; /* a Node server says ok to a body that ends the session, too */
 }
 
 /* --- the upgrade --- */

@@ -81,6 +81,8 @@ static void read_body_headers(struct lws *wsi, struct srv_request *out)
         }
         out->length = out->length * 10 + (uint64_t)(value[i] - '0');
     }
+    n = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, value, sizeof value);
+    out->octets = n > 0 && strcmp(value, "application/octet-stream") == 0;
     out->chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
 }
 

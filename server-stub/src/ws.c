@@ -32,13 +32,17 @@ static void ws_send(struct srv_link *link, const char *payload, size_t len)
     srv_outq_clear(&q, &c->server->engine.pool);
 }
 
-/* Closing is libwebsockets' work, done when the connection is writable; a peer that reads nothing is cut off. */
+/* The close frame is ours: from a writable callback libwebsockets 4.1 hangs up without sending the one it was given.
+ * A peer that does not answer it is cut off. */
 static void ws_close(struct srv_link *link, unsigned ws_status)
 {
     struct srv_conn *c = srv_conn_of(link);
+    unsigned char *out = c->server->scratch + LWS_PRE;
+    const unsigned char frame[4] = {0x88, 2, (unsigned char)(ws_status >> 8), (unsigned char)ws_status};
+    memcpy(out, frame, sizeof frame);
+    bool sent = lws_write(c->wsi, out, sizeof frame, LWS_WRITE_RAW) == (int)sizeof frame;
     c->status = (uint16_t)ws_status;
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_SEND, SRV_CLOSE_TIMEOUT_S);
-    lws_callback_on_writable(c->wsi);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_ACK, sent ? SRV_CLOSE_TIMEOUT_S : LWS_TO_KILL_ASYNC);
     srv_server_poke(c->server);
 }
 
@@ -95,16 +99,6 @@ static int received(struct srv_conn *c, struct lws *wsi, const char *data, size_
     return 0;
 }
 
-static int writable(struct srv_conn *c, struct lws *wsi)
-{
-    if (c->status && !lws_partial_buffered(wsi)) {
-        lws_close_reason(wsi, (enum lws_close_status)c->status, NULL, 0);
-        return -1;
-    }
-    srv_link_writable(&c->server->engine, &c->link);
-    return 0;
-}
-
 /* libwebsockets itself closes for broken frames, and leaves the code it sent in the close payload. */
 static bool closed_for_error(struct lws *wsi)
 {
@@ -138,11 +132,12 @@ int srv_ws_callback(struct srv_server *server, struct lws *wsi, enum lws_callbac
     case LWS_CALLBACK_RECEIVE:
         return received(c, wsi, in ? in : "", len);
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return writable(c, wsi);
+        srv_link_writable(&server->engine, &c->link);
+        return 0;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         c->peer_closed = true;
         srv_link_lost(&server->engine, &c->link, SRV_REASON_TRANSPORT_CLOSE);
-        return 0;
+        return c->status ? -1 : 0; /* the answer to our close frame needs no answer */
     case LWS_CALLBACK_CLOSED:
         closed(c, wsi);
         return 0;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "config_table.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,8 @@ static void test_tls(void **state)
     assert_true(config.ssl_enabled);
     assert_string_equal(config.ssl_passphrase, "p");
     assert_null(config.ssl_ca_path);
+    refused(ARGS("--check", "--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 64,
+            "--ssl-enabled: SSL_CERT_PATH key.pem: ");
     loads(ARGS("--ssl-enabled=no", "--ssl-key-path=none.pem"), NULL);
     assert_false(config.ssl_enabled);
 }
@@ -339,6 +342,55 @@ static void test_help(void **state)
     unlink(".env");
 }
 
+/* A file of the repository, terminated; the caller frees it. */
+static char *repository_file(const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/../%s", AIVO_TEST_DATA, name);
+    FILE *f = fopen(path, "rb");
+    if (f == NULL)
+        fail_msg("cannot open %s", path);
+    char *text = calloc(1, 65536);
+    assert_non_null(text);
+    assert_true(fread(text, 1, 65535, f) > 0);
+    fclose(f);
+    return text;
+}
+
+/* .env.example has every variable with its default, and nothing that is none; the guide names them all. */
+static void test_documents(void **state)
+{
+    (void)state;
+    char *example = repository_file("server-stub/.env.example"), *guide = repository_file("docs/server.md");
+    for (int i = 0; i < SRV_VARIABLE_COUNT; i++) {
+        char line[256], name[64];
+        snprintf(line, sizeof line, "\n#%s=%s\n", srv_variables[i].name, srv_variables[i].fallback);
+        if (strstr(example, line) == NULL)
+            fail_msg(".env.example has no line '%s'", line + 1);
+        snprintf(name, sizeof name, "`%s`", srv_variables[i].name);
+        if (strstr(guide, name) == NULL)
+            fail_msg("docs/server.md does not name %s", name);
+    }
+    int settings = 0;
+    for (char *at = example; (at = strstr(at, "\n#")) != NULL; at++) {
+        size_t n = strspn(at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+        settings += n > 0 && at[2 + n] == '=';
+    }
+    assert_int_equal(settings, SRV_VARIABLE_COUNT);
+    /* with the marks of the comments taken away, it is read as it stands */
+    for (char *at = example; (at = strstr(at, "\n#")) != NULL; at++) {
+        if (at[2] >= 'A' && at[2] <= 'Z' && at[3] >= 'A' && at[3] <= 'Z')
+            at[1] = ' ';
+    }
+    env_file(example);
+    loads(ARGS("--log-level=info"), NULL);
+    assert_int_equal(outcome.err.len, 0);
+    assert_int_equal(config.port, 4003);
+    unlink(".env");
+    free(example);
+    free(guide);
+}
+
 static int enter_folder(void **state)
 {
     (void)state;
@@ -365,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_later_parts), cmocka_unit_test(test_tls),
         cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
         cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
+        cmocka_unit_test(test_documents),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

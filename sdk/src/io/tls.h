@@ -24,7 +24,7 @@ struct aivo_tls;
 
 /* host: the name that is sent (SNI) and checked. The socket stays the caller's. */
 struct aivo_tls *aivo_tls_create(struct aivo_tls_context *context, int fd, const char *host, struct aivo_error *err);
-void aivo_tls_destroy(struct aivo_tls *tls); /* NULL is allowed */
+void aivo_tls_destroy(struct aivo_tls *tls); /* sends close_notify if that is possible at once; NULL is allowed */
 
 enum { AIVO_IO_AGAIN = 0, AIVO_IO_END = -1, AIVO_IO_ERROR = -2 };
 
@@ -35,7 +35,5 @@ int aivo_tls_handshake(struct aivo_tls *tls, struct aivo_error *err);
 ssize_t aivo_tls_read(struct aivo_tls *tls, char *data, size_t len, struct aivo_error *err);
 ssize_t aivo_tls_write(struct aivo_tls *tls, const char *data, size_t len, struct aivo_error *err);
 bool aivo_tls_wants_write(const struct aivo_tls *tls);
-bool aivo_tls_pending(const struct aivo_tls *tls); /* decrypted bytes wait that the socket will not announce */
-void aivo_tls_shutdown(struct aivo_tls *tls);      /* sends close_notify if it can at once */
 
 #endif

@@ -1,0 +1,689 @@
+/* The client against a scripted network: what a program sees, in both callback modes, and that its end is always clean.
+ */
+#include "scripted.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* What callbacks saw, as lines; wait_log() waits for a line to appear. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char text[1 << 20];
+    size_t len;
+} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+__attribute__((format(printf, 1, 2))) static void note(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    pthread_mutex_lock(&seen.lock);
+    int n = vsnprintf(seen.text + seen.len, sizeof seen.text - seen.len, fmt, args);
+    seen.len += (size_t)n;
+    pthread_cond_broadcast(&seen.changed);
+    pthread_mutex_unlock(&seen.lock);
+    va_end(args);
+}
+
+static void wait_log(const char *part)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    pthread_mutex_lock(&seen.lock);
+    int rc = 0;
+    while (!strstr(seen.text, part) && rc == 0)
+        rc = pthread_cond_timedwait(&seen.changed, &seen.lock, &until);
+    bool found = strstr(seen.text, part);
+    pthread_mutex_unlock(&seen.lock);
+    if (!found)
+        fail_msg("not seen within 10 s: %s\nseen:\n%s", part, seen.text);
+}
+
+static int count_log(const char *part)
+{
+    int n = 0;
+    pthread_mutex_lock(&seen.lock);
+    for (const char *p = seen.text; (p = strstr(p, part)); p += strlen(part))
+        n++;
+    pthread_mutex_unlock(&seen.lock);
+    return n;
+}
+
+static int clear_log(void **state)
+{
+    (void)state;
+    seen.len = 0;
+    memset(seen.text, 0, sizeof seen.text);
+    return 0;
+}
+
+static void on_state(struct aivo_client *c, enum aivo_state from, enum aivo_state to, const struct aivo_error *e,
+                     void *u)
+{
+    (void)c;
+    (void)u;
+    note("state %s>%s%s%s\n", aivo_state_name(from), aivo_state_name(to), e ? " " : "",
+         e ? aivo_status_name(e->status) : "");
+}
+
+static void on_event(struct aivo_client *c, const struct aivo_message *m, void *user)
+{
+    note("event[%s] %s %s %zu\n", (const char *)user, m->event, m->args ? m->args : "-", m->attachment_count);
+    if (m->wants_ack)
+        aivo_client_ack(c, m->ack_id, "[\"got\"]", NULL, 0);
+}
+
+static void on_ack(struct aivo_client *c, enum aivo_status status, const struct aivo_message *m, void *user)
+{
+    (void)c;
+    note("ack[%s] %s %s\n", (const char *)user, aivo_status_name(status), m ? m->args : "-");
+}
+
+static void on_fate(struct aivo_client *c, const struct aivo_queued *m, enum aivo_fate fate, const char *answer,
+                    void *u)
+{
+    (void)c;
+    (void)u;
+    note("fate %s %s %s\n", m->event, aivo_fate_name(fate), answer ? answer : "-");
+}
+
+static void on_sample(struct aivo_client *c, const struct aivo_quality *q, void *u)
+{
+    (void)c;
+    (void)u;
+    note("sample %s %d\n", aivo_level_name(q->level), (int)q->samples);
+}
+
+static void on_level(struct aivo_client *c, const struct aivo_quality *q, void *u)
+{
+    (void)c;
+    (void)u;
+    note("level %s\n", aivo_level_name(q->level));
+}
+
+static struct aivo_options options_on(struct aivo_loop *loop)
+{
+    struct aivo_options o;
+    aivo_options_init(&o);
+    o.url = "http://127.0.0.1:4003";
+    o.loop = loop;
+    o.watch_network = false;
+    o.quality.enabled = false;
+    o.reconnect.floor_ms = 0;
+    o.reconnect.base_ms = 1;
+    o.reconnect.cap_ms = 1;
+    return o;
+}
+
+static struct aivo_client *create(const struct aivo_options *o)
+{
+    struct aivo_client *c = NULL;
+    struct aivo_error err = {0};
+    if (aivo_client_create(o, &c, &err) != AIVO_OK)
+        fail_msg("create: %s", err.message);
+    aivo_client_on_state(c, on_state, NULL);
+    aivo_client_on_fate(c, on_fate, NULL);
+    return c;
+}
+
+/* Connected, and the client's own word for it. */
+static struct aivo_client *connect_client(struct scripted *s, const struct aivo_options *o, int *conn)
+{
+    struct aivo_client *c = create(o);
+    assert_int_equal(aivo_client_start(c), AIVO_OK);
+    *conn = scripted_accept(s);
+    wait_log(">connected\n");
+    return c;
+}
+
+/* Emits with and without an ack, a binary emit, events with handlers of their own and the catch-all, an answered event.
+ */
+static void test_conversation(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    int conn;
+    struct aivo_client *c = connect_client(s, &o, &conn);
+    aivo_client_on(c, NULL, on_event, "any");
+    aivo_client_on(c, "news", on_event, "news");
+
+    assert_int_equal(aivo_client_emit(c, "plain", NULL, NULL), AIVO_OK);
+    scripted_expect(s, conn, "T42[\"plain\"]");
+    struct aivo_emit how;
+    aivo_emit_init(&how);
+    how.ack = on_ack;
+    how.user = "first";
+    assert_int_equal(aivo_client_emit(c, "ask", " [1, {\"a\":2}]", &how), AIVO_OK);
+    const char *heard = scripted_hear(s, conn);
+    char *rest;
+    assert_memory_equal(heard, "T42", 3);
+    unsigned long id = strtoul(heard + 3, &rest, 10);
+    assert_string_equal(rest, "[\"ask\",1, {\"a\":2}]");
+    char answer[64];
+    snprintf(answer, sizeof answer, "43%lu[\"yes\",7]", id);
+    scripted_say(s, conn, answer);
+    wait_log("ack[first] AIVO_OK [\"yes\",7]\n");
+
+    struct aivo_attachment bytes[1] = {{"\1\2\3", 3}};
+    struct aivo_emit binary;
+    aivo_emit_init(&binary);
+    binary.attachments = bytes;
+    binary.attachment_count = 1;
+    assert_int_equal(aivo_client_emit(c, "bin", "[{\"_placeholder\":true,\"num\":0}]", &binary), AIVO_OK);
+    scripted_expect(s, conn, "T451-[\"bin\",{\"_placeholder\":true,\"num\":0}]");
+    scripted_expect(s, conn, "B\1\2\3");
+
+    scripted_say(s, conn, "42[\"news\",{\"n\":1}]");
+    wait_log("event[any] news [{\"n\":1}] 0\nevent[news] news [{\"n\":1}] 0\n");
+    scripted_say(s, conn, "4212[\"other\"]");
+    scripted_expect(s, conn, "T4312[\"got\"]");
+    wait_log("event[any] other [] 0\n");
+    scripted_say(s, conn, "451-[\"pic\",{\"_placeholder\":true,\"num\":0}]");
+    scripted_say_binary(s, conn, "xyz", 3);
+    wait_log("event[any] pic [{\"_placeholder\":true,\"num\":0}] 1\n");
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
+/* Bad arguments are refused at once and nothing is written. */
+static void test_bad_emits(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    struct aivo_client *idle = create(&o);
+    assert_int_equal(aivo_client_emit(idle, "x", NULL, NULL), AIVO_E_NOT_CONNECTED);
+    assert_int_equal(aivo_client_send(idle, "x", NULL, NULL, NULL), AIVO_E_STATE);
+    int conn;
+    aivo_client_start(idle);
+    conn = scripted_accept(s);
+    wait_log(">connected\n");
+    assert_int_equal(aivo_client_emit(idle, "", NULL, NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(idle, NULL, NULL, NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(idle, "connect", NULL, NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(idle, "x", "{}", NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(idle, "x", "[1,]", NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(idle, "x\xff", NULL, NULL), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_send_raw(idle, "x", 1, false), AIVO_E_STATE);
+    struct aivo_attachment bytes[1] = {{"a", 1}};
+    struct aivo_emit how;
+    aivo_emit_init(&how);
+    how.attachments = bytes;
+    how.attachment_count = 1;
+    assert_int_equal(aivo_client_emit(idle, "x", "[1]", &how), AIVO_E_INVALID);
+    char *large = malloc(100100);
+    memset(large, '1', 100100);
+    large[0] = '[';
+    large[100098] = ']';
+    large[100099] = '\0';
+    assert_int_equal(aivo_client_emit(idle, "x", large, NULL), AIVO_E_TOO_LARGE);
+    free(large);
+    assert_int_equal(aivo_client_ack(idle, 1, NULL, NULL, 0), AIVO_OK); /* told by a notice: it is no id of ours */
+    assert_int_equal(scripted_written(s, conn), 0);
+    aivo_client_destroy(idle);
+    aivo_loop_destroy(loop);
+}
+
+/* A lost connection ends every waiting ack once, and the client comes back by itself. */
+static void test_lost_connection(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    int conn;
+    struct aivo_client *c = connect_client(s, &o, &conn);
+    struct aivo_emit how;
+    aivo_emit_init(&how);
+    how.ack = on_ack;
+    how.user = "lost";
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
+    for (int i = 0; i < 50; i++)
+        scripted_hear(s, conn);
+    scripted_cut(s, conn, AIVO_E_CLOSED);
+    wait_log("connected>reconnecting AIVO_E_CLOSED\n");
+    scripted_accept(s);
+    wait_log("reconnecting>connected\n");
+    assert_int_equal(count_log("ack[lost] AIVO_E_CLOSED -\n"), 50);
+    aivo_client_stop(c);
+    wait_log("connected>closing\n");
+    scripted_expect(s, 1, "T41");
+    scripted_expect(s, 1, "C");
+    scripted_cut(s, 1, AIVO_E_CLOSED);
+    wait_log("closing>disconnected");
+    aivo_client_destroy(c);
+    assert_int_equal(count_log("ack["), 50);
+    aivo_loop_destroy(loop);
+}
+
+/* An ack that never comes ends with a time-out, once; one that comes late is ignored. */
+static void test_ack_timeout(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    int conn;
+    struct aivo_client *c = connect_client(s, &o, &conn);
+    struct aivo_emit how;
+    aivo_emit_init(&how);
+    how.ack = on_ack;
+    how.user = "slow";
+    how.ack_timeout_ms = 1;
+    assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
+    unsigned long id = strtoul(scripted_hear(s, conn) + 3, NULL, 10);
+    wait_log("ack[slow] AIVO_E_TIMEOUT -\n");
+    char answer[64];
+    snprintf(answer, sizeof answer, "43%lu[]", id);
+    scripted_say(s, conn, answer);
+    aivo_client_on(c, "after", on_event, "after");
+    scripted_say(s, conn, "42[\"after\"]");
+    wait_log("event[after]");
+    aivo_client_destroy(c);
+    assert_int_equal(count_log("ack[slow]"), 1);
+    aivo_loop_destroy(loop);
+}
+
+static void destroy_on_event(struct aivo_client *c, const struct aivo_message *m, void *user)
+{
+    (void)m;
+    aivo_client_destroy(c);
+    note("destroyed %s\n", (const char *)user);
+}
+
+static void on_cancelled(struct aivo_client *c, enum aivo_status status, const struct aivo_message *m, void *user)
+{
+    (void)c;
+    (void)m;
+    note("cancelled %s %s\n", (const char *)user, aivo_status_name(status));
+}
+
+/* Destroy inside a callback on the service thread: no further callback but the acks that end; with the shared loop and
+ * with a loop whose last client this is. */
+static void test_destroy_inside_callback(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct scripted *s;
+        struct aivo_loop *loop = scripted_loop(&s);
+        struct aivo_options o = options_on(loop);
+        clear_log(NULL);
+        int conn;
+        struct aivo_client *c = connect_client(s, &o, &conn);
+        struct aivo_emit how;
+        aivo_emit_init(&how);
+        how.ack = on_cancelled;
+        how.user = "a";
+        assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
+        scripted_hear(s, conn);
+        aivo_client_on(c, NULL, destroy_on_event, "x");
+        aivo_client_on(c, "bye", destroy_on_event, "must not run");
+        if (own)
+            aivo_loop_destroy(loop); /* the client's is now the last reference: the thread ends by itself */
+        scripted_say(s, conn, "42[\"bye\"]");
+        wait_log("destroyed x\n");
+        wait_log("cancelled a AIVO_E_CANCELLED\n");
+        assert_int_equal(count_log("must not run"), 0);
+        if (!own)
+            aivo_loop_destroy(loop);
+    }
+}
+
+static void *poll_until_closed(void *user)
+{
+    struct aivo_client *c = user;
+    struct pollfd p = {.fd = aivo_client_fd(c), .events = POLLIN};
+    while (!strstr(seen.text, "event[d] last") && poll(&p, 1, 10000) == 1)
+        aivo_client_dispatch(c);
+    return NULL;
+}
+
+/* Callbacks on the caller's thread: nothing runs before dispatch; a program that does not dispatch makes the client
+ * stop reading, and nothing is lost by that. */
+static void test_dispatch_backpressure(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.callbacks = AIVO_CALLBACKS_DISPATCH;
+    struct aivo_client *c = create(&o);
+    aivo_client_on(c, NULL, on_event, "d");
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    for (int i = 0; i < 3000; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "42[\"n\",%d]", i);
+        scripted_say(s, conn, text);
+    }
+    scripted_say(s, conn, "42[\"last\"]");
+    assert_true(scripted_wait_paused(s, conn, true));
+    assert_int_equal(count_log("event["), 0);
+    poll_until_closed(c);
+    assert_int_equal(count_log("event[d] n"), 3000);
+    assert_int_equal(count_log("event[d] last"), 1);
+    assert_true(scripted_wait_paused(s, conn, false));
+    struct emit_ack {
+        struct aivo_emit how;
+    } pending;
+    aivo_emit_init(&pending.how);
+    pending.how.ack = on_cancelled;
+    pending.how.user = "d";
+    assert_int_equal(aivo_client_emit(c, "ask", NULL, &pending.how), AIVO_OK);
+    scripted_hear(s, conn);
+    aivo_client_destroy(c); /* runs what is left of the acks */
+    assert_int_equal(count_log("cancelled d AIVO_E_CANCELLED\n"), 1);
+    aivo_loop_destroy(loop);
+}
+
+/* Destroy inside a dispatched callback: aivo_client_dispatch() frees the client when that returns. */
+static void test_destroy_inside_dispatch(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.callbacks = AIVO_CALLBACKS_DISPATCH;
+    struct aivo_client *c = create(&o);
+    aivo_client_on(c, NULL, destroy_on_event, "inside");
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    scripted_say(s, conn, "42[\"a\"]");
+    scripted_say(s, conn, "42[\"b\"]");
+    struct pollfd p = {.fd = aivo_client_fd(c), .events = POLLIN};
+    while (count_log("destroyed inside") == 0) {
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        aivo_client_dispatch(c);
+    }
+    assert_int_equal(count_log("destroyed inside"), 1);
+    aivo_loop_destroy(loop);
+}
+
+struct sender {
+    struct aivo_client *client;
+    int number;
+    pthread_t thread;
+};
+
+static void *send_many(void *user)
+{
+    struct sender *me = user;
+    for (int i = 0; i < 200; i++) {
+        char args[64];
+        snprintf(args, sizeof args, "[%d]", me->number * 1000 + i);
+        if (aivo_client_emit(me->client, "m", args, NULL) != AIVO_OK)
+            note("emit failed\n");
+    }
+    return NULL;
+}
+
+/* Eight threads emit at once: every message is written exactly once, each thread's in its order. */
+static void test_many_threads(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    int conn;
+    struct aivo_client *c = connect_client(s, &o, &conn);
+    struct sender senders[8];
+    for (int i = 0; i < 8; i++) {
+        senders[i] = (struct sender){.client = c, .number = i};
+        pthread_create(&senders[i].thread, NULL, send_many, &senders[i]);
+    }
+    int next[8] = {0};
+    for (int i = 0; i < 1600; i++) {
+        int n = atoi(scripted_hear(s, conn) + strlen("T42[\"m\","));
+        assert_int_equal(n % 1000, next[n / 1000]++);
+    }
+    for (int i = 0; i < 8; i++)
+        pthread_join(senders[i].thread, NULL);
+    assert_int_equal(count_log("emit failed"), 0);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
+static void on_auth(struct aivo_client *c, enum aivo_auth_reason reason, void *user)
+{
+    (void)user;
+    note("auth %d\n", (int)reason);
+    aivo_client_auth(c, reason == AIVO_AUTH_REFUSED ? "{\"token\":\"new\"}" : "{\"token\":\"old\"}");
+}
+
+/* A refused token is asked for anew with the reason, and the fresh one is sent. */
+static void test_auth_refresh(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.auth_fn = on_auth;
+    struct aivo_client *c = create(&o);
+    aivo_client_start(c);
+    int conn = scripted_wait_connect(s);
+    const char *open = "0{\"sid\":\"e1\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":60000}";
+    scripted_open(s, conn);
+    scripted_say(s, conn, open);
+    scripted_expect(s, conn, "T40{\"token\":\"old\"}");
+    scripted_say(s, conn, "44{\"message\":\"Invalid authentication token\"}");
+    conn = scripted_wait_connect(s);
+    scripted_open(s, conn);
+    scripted_say(s, conn, open);
+    scripted_expect(s, conn, "T40{\"token\":\"new\"}");
+    scripted_say(s, conn, "40{\"sid\":\"s1\"}");
+    wait_log(">connected\n");
+    assert_int_equal(count_log("auth 0\n"), 1);
+    assert_int_equal(count_log("auth 2\n"), 1);
+    char sid[8];
+    aivo_client_sid(c, sid, sizeof sid);
+    assert_string_equal(sid, "s1");
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
+/* A durable message queued while offline is sent once connected, again after a reconnect, and ends with its fate. */
+static void test_durable(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct aivo_options o = options_on(loop);
+    o.queue.path = path;
+    struct aivo_client *c = create(&o);
+    struct aivo_message_id id;
+    assert_int_equal(aivo_client_send(c, "keep", "[{\"n\":1}]", &id, NULL), AIVO_OK);
+    assert_int_equal(strlen(id.text), 36);
+    assert_int_equal(aivo_client_send(c, "keep", "{}", NULL, NULL), AIVO_E_INVALID);
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    const char *heard = scripted_hear(s, conn);
+    assert_non_null(strstr(heard, "[\"keep\",{\"n\":1"));
+    scripted_cut(s, conn, AIVO_E_CLOSED);
+    conn = scripted_accept(s);
+    heard = scripted_hear(s, conn);
+    assert_non_null(strstr(heard, "[\"keep\",{\"n\":1"));
+    char answer[64];
+    snprintf(answer, sizeof answer, "43%lu[{\"success\":true}]", strtoul(heard + 3, NULL, 10));
+    scripted_say(s, conn, answer);
+    wait_log("fate keep acknowledged [{\"success\":true}]\n");
+    struct aivo_queue_stats stats;
+    assert_int_equal(aivo_client_queue_stats(c, &stats), AIVO_OK);
+    assert_int_equal(stats.in_flight, 0);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* Over a plain WebSocket a durable message is acknowledged by the PONG of the PING behind it; texts go as they are. */
+static void test_plain_websocket(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct aivo_options o = options_on(loop);
+    o.protocol = AIVO_PROTOCOL_WEBSOCKET;
+    o.url = "ws://127.0.0.1:9/chat?room=1";
+    o.queue.path = path;
+    struct aivo_client *c = create(&o);
+    aivo_client_on(c, "message", on_event, "raw");
+    aivo_client_start(c);
+    int conn = scripted_wait_connect(s);
+    scripted_open(s, conn);
+    wait_log(">connected\n");
+    assert_int_equal(aivo_client_send_raw(c, "hello", 5, false), AIVO_OK);
+    scripted_expect(s, conn, "Thello");
+    assert_int_equal(aivo_client_send_raw(c, "\xff", 1, false), AIVO_E_INVALID);
+    assert_int_equal(aivo_client_emit(c, "x", NULL, NULL), AIVO_E_STATE);
+    scripted_say(s, conn, "hi there");
+    wait_log("event[raw] message hi there 0\n");
+    assert_int_equal(aivo_client_send(c, "keep", "[1]", NULL, NULL), AIVO_OK);
+    assert_non_null(strstr(scripted_hear(s, conn), "T{\"event\":\"keep\",\"data\":[1],\"id\":\""));
+    char ping[64];
+    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
+    scripted_pong(s, conn, ping);
+    wait_log("fate keep acknowledged -\n");
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* A probe goes out on connecting; its PONG makes a sample and a level, and a snapshot for any thread. */
+static void test_quality(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.quality.enabled = true;
+    struct aivo_client *c = create(&o);
+    aivo_client_on_quality(c, on_sample, on_level, NULL);
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    char ping[64];
+    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
+    scripted_pong(s, conn, ping);
+    wait_log("sample ");
+    wait_log("level ");
+    struct aivo_quality q;
+    aivo_client_quality(c, &q);
+    assert_int_equal(q.samples, 1);
+    assert_true(q.latency_ms >= 0 && q.latency_ms < 10000);
+    assert_true(q.level > AIVO_LEVEL_OFFLINE && q.score > 0);
+    scripted_cut(s, conn, AIVO_E_CLOSED);
+    wait_log("level Offline\n");
+    aivo_client_quality(c, &q);
+    assert_int_equal(q.level, AIVO_LEVEL_OFFLINE);
+    assert_int_equal(q.score, 0);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
+/* Each option that makes no sense is refused by name. */
+static void test_bad_options(void **state)
+{
+    (void)state;
+    struct aivo_options o;
+    struct aivo_client *c = (void *)&o;
+    struct aivo_error err;
+    const struct {
+        const char *url, *nsp, *auth, *path, *expect;
+    } cases[] = {
+        {NULL, "/", NULL, "/socket.io/", "url"},
+        {"ftp://x", "/", NULL, "/socket.io/", "ftp"},
+        {"http://x/elsewhere", "/", NULL, "/socket.io/", "/elsewhere"},
+        {"http://x", "chat", NULL, "/socket.io/", "nsp"},
+        {"http://x", "/a,b", NULL, "/socket.io/", "nsp"},
+        {"http://x", "/", "[1]", "/socket.io/", "auth"},
+        {"http://x", "/", "{\"a\":}", "/socket.io/", "auth"},
+        {"http://x", "/", NULL, "socket.io", "path"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        aivo_options_init(&o);
+        o.url = cases[i].url;
+        o.nsp = cases[i].nsp;
+        o.auth = cases[i].auth;
+        o.path = cases[i].path;
+        assert_int_equal(aivo_client_create(&o, &c, &err), AIVO_E_INVALID);
+        if (!strstr(err.message, cases[i].expect))
+            fail_msg("case %zu: '%s' does not name '%s'", i, err.message, cases[i].expect);
+        assert_ptr_equal(c, &o); /* untouched */
+    }
+    aivo_options_init(&o);
+    o.url = "http://x";
+    o.queue.window = 0;
+    assert_int_equal(aivo_client_create(&o, &c, &err), AIVO_E_INVALID);
+    assert_non_null(strstr(err.message, "queue.window"));
+}
+
+/* Many clients on one loop, destroyed at any moment of their life: connecting, open, connected, waiting to reconnect.
+ */
+static void test_shared_loop(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.reconnect.base_ms = o.reconnect.cap_ms = 60000;
+    struct aivo_client *clients[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        clients[i] = create(&o);
+        aivo_client_start(clients[i]);
+        int conn = i % 4 == 3 ? scripted_accept(s) : scripted_wait_connect(s);
+        if (i % 4 == 1)
+            scripted_open(s, conn);
+        else if (i % 4 == 2)
+            scripted_cut(s, conn, AIVO_E_CONNECT);
+    }
+    wait_log(">reconnecting AIVO_E_CONNECT\n");
+    for (int i = 0; i < COUNT; i++)
+        aivo_client_destroy(clients[i % 2 ? i : COUNT - 2 - i]);
+    aivo_loop_destroy(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_conversation, clear_log),
+        cmocka_unit_test_setup(test_bad_emits, clear_log),
+        cmocka_unit_test_setup(test_lost_connection, clear_log),
+        cmocka_unit_test_setup(test_ack_timeout, clear_log),
+        cmocka_unit_test_setup(test_destroy_inside_callback, clear_log),
+        cmocka_unit_test_setup(test_dispatch_backpressure, clear_log),
+        cmocka_unit_test_setup(test_destroy_inside_dispatch, clear_log),
+        cmocka_unit_test_setup(test_many_threads, clear_log),
+        cmocka_unit_test_setup(test_auth_refresh, clear_log),
+        cmocka_unit_test_setup(test_durable, clear_log),
+        cmocka_unit_test_setup(test_plain_websocket, clear_log),
+        cmocka_unit_test_setup(test_quality, clear_log),
+        cmocka_unit_test_setup(test_bad_options, clear_log),
+        cmocka_unit_test_setup(test_shared_loop, clear_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
