@@ -51,22 +51,29 @@ static const char *find_audio(struct srv_agent_call *call, size_t *len, const ch
         *len = call->attachments[index].len;
         return *len == 0 ? "" : call->attachments[index].data;
     }
-    if (audio.type != AIVO_JSON_STRING || !aivo_json_string(&audio, scratch) || scratch->failed)
+    if (audio.type != AIVO_JSON_STRING)
         return NULL;
-    size_t start = 0, text_len = scratch->len;
-    if (text_len > 5 && memcmp(scratch->data, "data:", 5) == 0) {
-        const char *comma = memchr(scratch->data, ',', text_len);
+    const char *text = audio.text + 1;
+    size_t text_len = audio.len - 2;
+    if (memchr(text, '\\', text_len) != NULL) {
+        /* The bytes go behind the unescaped text in the same buffer: reserved first, so that the text does not move. */
+        if (!aivo_json_string(&audio, scratch) || !aivo_buf_reserve(scratch, scratch->len + 8))
+            return NULL;
+        text = scratch->data;
+        text_len = scratch->len;
+    }
+    if (text_len > 5 && memcmp(text, "data:", 5) == 0) {
+        const char *comma = memchr(text, ',', text_len);
         if (comma == NULL)
             return NULL;
-        start = (size_t)(comma - scratch->data) + 1;
+        text_len -= (size_t)(comma + 1 - text);
+        text = comma + 1;
     }
-    /* The bytes go behind the text in the same buffer: reserved first, so that the text does not move meanwhile. */
-    if (!aivo_buf_reserve(scratch, text_len + 8))
+    size_t at = scratch->len;
+    if (!aivo_base64_decode(scratch, text, text_len) || scratch->failed)
         return NULL;
-    if (!aivo_base64_decode(scratch, scratch->data + start, text_len - start) || scratch->failed)
-        return NULL;
-    *len = scratch->len - text_len;
-    return scratch->data + text_len;
+    *len = scratch->len - at;
+    return scratch->data + at;
 }
 
 static unsigned u16_at(const unsigned char *p)
@@ -132,11 +139,21 @@ static bool open_audio(struct srv_agent_call *call, struct pcm *out, const char 
 
 /* ---- what is in it ---- */
 
-/* The first channel's sample i, -1..1. */
-static double sample_at(const struct pcm *pcm, size_t i)
+/* The first channel's sample i, -32768..32767. */
+static int sample_at(const struct pcm *pcm, size_t i)
 {
-    int value = (int)u16_at(pcm->data + i * 2 * pcm->channels);
-    return (value < 32768 ? value : value - 65536) / 32768.0;
+    return (int16_t)u16_at(pcm->data + i * 2 * pcm->channels);
+}
+
+/* Root mean square of a run of samples, 0..1 of full scale. The sum cannot overflow: 2^30 samples of 2^30 at most. */
+static double rms_of(const struct pcm *pcm, size_t from, size_t count)
+{
+    uint64_t energy = 0;
+    for (size_t i = from; i < from + count; i++) {
+        int s = sample_at(pcm, i);
+        energy += (uint64_t)((int64_t)s * s);
+    }
+    return count > 0 ? sqrt((double)energy / (double)count) / 32768 : 0;
 }
 
 /* A beat begins where a frame is loud after one that was not. */
@@ -145,12 +162,7 @@ static void count_frames(const struct pcm *pcm, double threshold, struct feature
     size_t frame = (size_t)pcm->rate * FRAME_MS / 1000, frames = pcm->samples / frame, voiced = 0;
     bool loud = false;
     for (size_t i = 0; i < frames; i++) {
-        double energy = 0;
-        for (size_t k = 0; k < frame; k++) {
-            double s = sample_at(pcm, i * frame + k);
-            energy += s * s;
-        }
-        double rms = sqrt(energy / (double)frame);
+        double rms = rms_of(pcm, i * frame, frame);
         voiced += rms >= threshold;
         if (!loud && rms >= threshold)
             f->beats++;
@@ -162,23 +174,23 @@ static void count_frames(const struct pcm *pcm, double threshold, struct feature
 
 static void measure(const struct pcm *pcm, struct features *f)
 {
-    double energy = 0;
     size_t crossings = 0, clipped = 0;
-    bool negative = false;
+    int low = 0, high = 0, before = 0;
     memset(f, 0, sizeof *f);
     f->duration_ms = (double)pcm->samples * 1000 / pcm->rate;
     f->level_db = -96;
-    for (size_t i = 0; i < pcm->samples; i++) {
-        double s = sample_at(pcm, i);
-        energy += s * s;
-        f->peak = fmax(f->peak, fabs(s));
-        clipped += fabs(s) >= 32767 / 32768.0;
-        crossings += i > 0 && (s < 0) != negative;
-        negative = s < 0;
-    }
     if (pcm->samples == 0)
         return;
-    f->rms = sqrt(energy / (double)pcm->samples);
+    for (size_t i = 0; i < pcm->samples; i++) {
+        int s = sample_at(pcm, i);
+        low = s < low ? s : low;
+        high = s > high ? s : high;
+        clipped += s == 32767 || s <= -32767;
+        crossings += i > 0 && (s < 0) != (before < 0);
+        before = s;
+    }
+    f->peak = (high > -low ? high : -low) / 32768.0;
+    f->rms = rms_of(pcm, 0, pcm->samples);
     f->clipped = (double)clipped / (double)pcm->samples;
     f->crossings_s = (double)crossings * 1000 / f->duration_ms;
     if (f->rms > 0)

@@ -33,6 +33,7 @@ struct loading {
     int exit_code; /* 0 while nothing is wrong */
 };
 
+static void say(struct aivo_buf *out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 static void say(struct aivo_buf *out, const char *format, va_list args)
 {
     char line[1024];
