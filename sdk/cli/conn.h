@@ -33,6 +33,7 @@ struct cli_conn {
     enum aivo_state state;
     struct aivo_error why;                    /* the latest reason not to be connected; AIVO_OK: none yet */
     unsigned refused_in_row;                  /* credentials that were refused since the last connection */
+    bool no_other_token;                      /* after a refusal there was nothing else to offer */
     char *token;                              /* of --token-file: the latest that was offered */
     void (*on_change)(struct cli_conn *conn); /* after the state changed; may be NULL */
     void *user;
