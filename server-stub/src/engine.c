@@ -281,7 +281,10 @@ static void ping_due(void *context, struct srv_timer *timer, uint64_t now_ms)
     s->awaits_pong = true;
     s->pong_extended = false;
     srv_session_queue(e, s, "2", 1, false);
-    srv_timer_start(&e->pong_list, timer, now_ms);
+    /* From when the ping was due, so that a late timer does not add up; but after a long stall the peer gets its time.
+     */
+    bool late = now_ms - timer->at_ms > SRV_ENGINE_LATE_MS;
+    srv_timer_start(&e->pong_list, timer, late ? now_ms : timer->at_ms);
 }
 
 /* Closes for a fault of the peer's: what waits for a later poll is not worth keeping. */
@@ -297,7 +300,7 @@ static void pong_missing(void *context, struct srv_timer *timer, uint64_t now_ms
 {
     struct srv_engine *e = context;
     e->now_ms = now_ms;
-    srv_session_close(e, SRV_TIMER_OWNER(timer, struct srv_session, heartbeat), SRV_REASON_PING_TIMEOUT, SRV_WS_NORMAL);
+    fault(e, SRV_TIMER_OWNER(timer, struct srv_session, heartbeat), SRV_REASON_PING_TIMEOUT);
 }
 
 static void pong_received(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)

@@ -21,6 +21,7 @@
 #define SRV_SID_LEN           20
 #define SRV_ENGINE_UPGRADE_MS 10000
 #define SRV_ENGINE_CLOSING_MS 30000
+#define SRV_ENGINE_LATE_MS    5   /* a timer this late is a stall */
 #define SRV_ENGINE_NOOP_MS    100 /* while a client upgrades, a waiting poll is freed this often */
 
 /* RFC 6455 status codes a session is closed with. */

@@ -18,9 +18,11 @@
 
 #define SRV_HUB_MAX_NSPS     2
 #define SRV_HUB_MAX_ASSEMBLY 4
+#define SRV_HUB_GREETING_MS  5 /* conformance */
 
 struct srv_client;
 struct srv_job;
+struct srv_greeting;
 
 struct srv_nsp {
     const char *name;
@@ -35,9 +37,10 @@ struct srv_socket {
     struct srv_socket *sibling;     /* the client's next one */
     struct srv_socket *prev, *next; /* in the namespace */
     struct srv_agent_session agent;
-    struct srv_timer idle; /* runs while the agent session is active */
-    unsigned jobs;         /* events in work; keeps the struct alive when the socket is gone */
-    bool gone;             /* then client is NULL */
+    struct srv_timer idle;         /* runs while the agent session is active */
+    unsigned jobs;                 /* events in work; keeps the struct alive when the socket is gone */
+    bool gone;                     /* then client is NULL */
+    struct srv_greeting *greeting; /* conformance: the "auth" event that is still to be sent */
     char sid[SRV_SID_LEN + 1];
     char ids[]; /* user id NUL learner id NUL, as agent points to them */
 };
@@ -60,7 +63,7 @@ struct srv_hub {
     struct srv_ratelimit_policy limit;
     struct srv_nsp nsps[SRV_HUB_MAX_NSPS];
     unsigned nsp_count;
-    struct srv_timer_list connect_list, idle_list, recheck_list, delay_list;
+    struct srv_timer_list connect_list, idle_list, recheck_list, delay_list, greeting_list;
     struct srv_dedup dedup;
     struct srv_agent_reply reply;
     struct aivo_buf packet; /* under construction */
