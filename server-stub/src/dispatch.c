@@ -128,8 +128,10 @@ struct answer {
 static void tell(void *context, void *waiter, uint64_t ack_id)
 {
     const struct answer *answer = context;
+    struct srv_socket *socket = waiter;
+    socket->client->jobs--;
     if (answer->outcome->ack)
-        srv_socket_ack(answer->hub, waiter, ack_id, answer->outcome->ack, answer->outcome->ack_len);
+        srv_socket_ack(answer->hub, socket, ack_id, answer->outcome->ack, answer->outcome->ack_len);
 }
 
 static void remember(struct srv_hub *hub, struct srv_dedup_entry *entry, const struct outcome *outcome)
@@ -169,8 +171,8 @@ static bool is_repeat(struct srv_hub *hub, struct srv_socket *socket, struct eve
             srv_socket_ack(hub, socket, event->id, ack, ack_len);
         return true;
     case SRV_DEDUP_PENDING:
-        if (event->has_id) /* if too many wait, this one's sender repeats it later */
-            srv_dedup_wait(event->entry, socket, event->id);
+        if (event->has_id && srv_dedup_wait(event->entry, socket, event->id)) /* else its sender repeats it later */
+            socket->client->jobs++;
         event->entry = NULL;
         return true;
     case SRV_DEDUP_NEW:
@@ -246,7 +248,6 @@ static void job_free(struct srv_hub *hub, struct srv_job *job)
         return;
     }
     socket->client->jobs--;
-    srv_client_idle(hub, socket->client);
 }
 
 void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms)

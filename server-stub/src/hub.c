@@ -424,15 +424,8 @@ const struct srv_session_hooks srv_hub_hooks = {hub_open, hub_message, hub_close
 
 /* --- the end --- */
 
-void srv_client_idle(struct srv_hub *hub, struct srv_client *client)
-{
-    if (hub->draining && !client->jobs)
-        srv_session_close(hub->engine, client->session, SRV_REASON_SERVER_SHUTTING_DOWN, SRV_WS_GOING_AWAY);
-}
-
 void srv_hub_drain(struct srv_hub *hub, bool force)
 {
-    hub->draining = true;
     struct srv_session *next;
     for (struct srv_session *s = hub->engine->sessions.next; s != &hub->engine->sessions; s = next) {
         next = s->next;

@@ -51,7 +51,7 @@ struct srv_client {
     struct aivo_sio_assembler *assembler; /* NULL until the first packet with attachments */
     struct srv_timer connect;             /* runs until a namespace is joined */
     struct srv_ratelimit limit;
-    unsigned jobs; /* events that are being handled */
+    unsigned jobs; /* events that are being handled, or wait for the same one's answer */
 };
 
 struct srv_hub {
@@ -70,7 +70,6 @@ struct srv_hub {
     struct aivo_buf text;   /* scratch */
     struct srv_job *jobs;   /* events whose handling is delayed */
     unsigned job_count;
-    bool draining;
 };
 
 /* The hooks of sessions at /socket.io/, and of /engine.io/ (conformance: every message comes back). */
@@ -82,7 +81,7 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
                   struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth);
 /* All sessions must be closed. */
 void srv_hub_free(struct srv_hub *hub);
-/* Closes every session that has nothing in work; the others follow as they finish, or with force now. */
+/* Closes every session that has nothing in work, with force the others too. Called again until none is left. */
 void srv_hub_drain(struct srv_hub *hub, bool force);
 
 /* --- sending --- */
@@ -115,7 +114,5 @@ void srv_dispatch_free(struct srv_hub *hub);
 
 /* Closes the connection for a packet that breaks the protocol. */
 void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client);
-/* After a job ended: the last one of a draining client closes it. */
-void srv_client_idle(struct srv_hub *hub, struct srv_client *client);
 
 #endif
