@@ -9,7 +9,7 @@
 // }
 // frame: a string (text; $1.. are the match's groups), {"binary": "base64"}, {"close": 1000}, {"drop": true},
 //        {"listen": false} (further connections are refused)
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { createHash } from 'node:crypto';
 
 function encode(opcode, payload) {
@@ -115,4 +115,34 @@ export async function closedPort() {
   const peer = await startPeer({ silent: true });
   peer.stop();
   return peer.port;
+}
+
+// An HTTP CONNECT proxy that takes every name for this machine; used counts the tunnels. refuse: 403 to everything.
+export function startProxy({ refuse } = {}) {
+  const sockets = new Set();
+  const proxy = { used: 0 };
+  const server = createServer((client) => {
+    sockets.add(client);
+    client.on('error', () => {}).on('close', () => sockets.delete(client));
+    client.once('data', (head) => {
+      const match = /^CONNECT (\S+):(\d+) /.exec(head.toString('latin1'));
+      if (!match || refuse) {
+        client.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+        return;
+      }
+      proxy.used++;
+      const target = connect(Number(match[2]), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        client.pipe(target).pipe(client);
+      });
+      sockets.add(target);
+      target.on('error', () => client.destroy()).on('close', () => sockets.delete(target));
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve(Object.assign(proxy, {
+      port: server.address().port,
+      stop: () => { for (const socket of sockets) socket.destroy(); server.close(); },
+    })));
+  });
 }

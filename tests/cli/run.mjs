@@ -3,13 +3,13 @@
 //   AIVO_BUILD=build/dev node tests/cli/run.mjs [FILE.json | TEXT OF A NAME]...
 //
 // The last line is "N passed, N failed, N skipped".
-import { spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
+import { execFileSync, spawn } from 'node:child_process';
+import { X509Certificate, createHash, createHmac } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { closedPort, startPeer } from './peer.mjs';
+import { closedPort, startPeer, startProxy } from './peer.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const build = resolve(process.env.AIVO_BUILD ?? join(here, '../../build/dev'));
@@ -35,9 +35,28 @@ function substitute(value, vars) {
   return value;
 }
 
+// A CA, a server's certificate for 127.0.0.1, one for another name, and a client's; made once, when first asked for.
+let certificates;
+function certs() {
+  if (certificates) return certificates;
+  const dir = mkdtempSync(join(tmpdir(), 'aivo-certs-'));
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Tests CA');
+  for (const [name, san] of [['server', 'IP:127.0.0.1'], ['other', 'DNS:other.example'], ['client', 'DNS:client']]) {
+    openssl('req', '-x509', ...key, '-keyout', `${name}.key`, '-out', `${name}.pem`, '-days', '2', '-CA', 'ca.pem',
+            '-CAkey', 'ca.key', '-subj', `/CN=${name}`, '-addext', `subjectAltName=${san}`,
+            '-addext', 'basicConstraints=critical,CA:FALSE');
+  }
+  const spki = new X509Certificate(readFileSync(join(dir, 'server.pem'))).publicKey.export({ type: 'spki', format: 'der' });
+  certificates = { certs: dir, pin: `sha256//${createHash('sha256').update(spki).digest('base64')}` };
+  return certificates;
+}
+
 // Starts aivo-server on any port; resolves when it says where it listens.
-function startServer(options, cwd, port = 0) {
-  const child = spawn(serverBinary, ['--port', String(port), ...(options.args ?? [])], {
+function startServer(options, cwd) {
+  const child = spawn(serverBinary, ['--port', '0', ...(options.args ?? [])], {
     cwd,
     env: { ...process.env, NEXTAUTH_SECRET: SECRET, ...(options.env ?? {}) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -193,9 +212,18 @@ async function prepare(step, state) {
     await state.other?.stop();
     state.other = undefined;
   }
+  if (step.tls) Object.assign(state.vars, certs());
+  if (step.proxy) {
+    state.proxy = await startProxy(step.proxy);
+    state.vars.proxy = `http://127.0.0.1:${state.proxy.port}`;
+  }
   if (step.server) {
-    const options = step.server === true ? {} : step.server;
-    state.other = await startServer(substitute(options, state.vars), state.cwd, options.samePort ? state.vars.port : 0);
+    const options = substitute(step.server === true ? {} : step.server, state.vars);
+    if (step.tls) {
+      options.env = { SSL_ENABLED: 'true', SSL_CERT_PATH: `${state.vars.certs}/server.pem`,
+                      SSL_KEY_PATH: `${state.vars.certs}/server.key`, ...options.env };
+    }
+    state.other = await startServer(options, state.cwd);
     state.vars.port = state.other.port;
   } else if (step.peer) {
     state.other = await startPeer(step.peer);
@@ -203,7 +231,7 @@ async function prepare(step, state) {
   } else if (step.closed) {
     state.vars.port = await closedPort();
   }
-  state.vars.url = `http://127.0.0.1:${state.vars.port}`;
+  state.vars.url = `${step.tls ? 'https' : 'http'}://127.0.0.1:${state.vars.port}`;
 }
 
 async function runCase(test) {
@@ -230,6 +258,9 @@ async function runCase(test) {
       const ready = substitute({ ...step, peer: undefined, server: undefined }, state.vars);
       const result = await runStep(ready, state.cwd);
       const problems = check(ready, result);
+      if (step.tunnels !== undefined && state.proxy.used !== step.tunnels) {
+        problems.push(`the proxy made ${state.proxy.used} tunnels, not ${step.tunnels}`);
+      }
       if (problems.length > 0) return { problems, step: ready, result };
     }
     return undefined;
@@ -237,6 +268,7 @@ async function runCase(test) {
     return { problems: [error.stack], step: { args: [] }, result: {} };
   } finally {
     await state.other?.stop();
+    state.proxy?.stop();
     rmSync(state.cwd, { recursive: true, force: true });
   }
 }
