@@ -81,9 +81,14 @@ AIVO_API enum aivo_status aivo_client_create(const struct aivo_options *options,
  */
 AIVO_API void aivo_client_destroy(struct aivo_client *client);
 
-/** Connect, and stay connected. AIVO_OK also if already started; AIVO_E_STATE after destroy began. */
+/** Connect, and stay connected. Returns at once; the state callback tells what comes of it. AIVO_OK also if already
+ *  started; AIVO_E_MEMORY. */
 AIVO_API enum aivo_status aivo_client_start(struct aivo_client *client);
-/** Disconnect, and stay so. Returns at once; the state callback tells when it is done. */
+/**
+ * Disconnect, and stay so. Returns at once; the state callback tells when it is done. What was emitted before is
+ * written first, within 2 s; aivo_client_destroy() without it drops what the kernel does not have yet. AIVO_OK,
+ * AIVO_E_MEMORY.
+ */
 AIVO_API enum aivo_status aivo_client_stop(struct aivo_client *client);
 /** Now is a good time to try again: a waiting reconnect is made at once. */
 AIVO_API void aivo_client_retry_now(struct aivo_client *client);
@@ -128,7 +133,9 @@ struct aivo_emit {
 AIVO_API void aivo_emit_init(struct aivo_emit *emit);
 
 /**
- * Send an event now. Never waits for the network.
+ * Send an event now. Never waits for the network. At most once: what is under way when the connection is lost is lost
+ * (aivo_client_send() keeps it). On the service thread the result is final; from another thread the event passes
+ * through an inbox, and what hinders it there is told by its ack callback or else by the notice callback.
  * @param event  UTF-8, 1..256 bytes, not reserved
  * @param args   a JSON array's text; NULL means []
  * @param how    may be NULL
