@@ -62,12 +62,22 @@ static void count_agent_session(struct srv_hub *hub, struct srv_socket *socket)
         srv_timer_start(&hub->idle_list, &socket->idle, hub->engine->now_ms);
 }
 
+/* The Unix time of a monotonic one. One clock is read for each event, and one more for each turn. */
+static uint64_t unix_ms_at(struct srv_hub *hub, uint64_t mono_us)
+{
+    if (mono_us - hub->clock_taken_us > SRV_HUB_CLOCK_US) {
+        hub->clock_taken_us = srv_mono_us();
+        hub->unix_minus_mono_us = srv_clock_us(CLOCK_REALTIME) - hub->clock_taken_us;
+    }
+    return (mono_us + hub->unix_minus_mono_us) / 1000;
+}
+
 static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const struct event *event,
                          struct outcome *outcome)
 {
     struct srv_agent_reply *reply = &hub->reply;
-    uint64_t now_us = srv_mono_us(), now_ms = srv_unix_ms();
-    uint64_t received_ms = now_ms - (now_us - event->received_us) / 1000;
+    uint64_t received_ms = unix_ms_at(hub, event->received_us);
+    uint64_t now_ms = hub->config->test_handler_delay_ms ? unix_ms_at(hub, srv_mono_us()) : received_ms;
     if (!srv_agent_handle(&socket->agent, event->event, event->data, event->attachments, event->attachment_count,
                           received_ms, now_ms, reply))
         return; /* nobody listens: no answer, as in Node */
@@ -115,7 +125,9 @@ static void handle(struct srv_hub *hub, struct srv_socket *socket, const struct 
         handle_conformance(hub, socket, event);
     else
         handle_agent(hub, socket, event, outcome);
-    srv_metrics_latency(hub->metrics, event->event, srv_mono_us() - event->received_us);
+    hub->last_us = srv_mono_us();
+    hub->last_turn = hub->engine->turn;
+    srv_metrics_latency(hub->metrics, event->event, hub->last_us - event->received_us);
 }
 
 /* --- repeats --- */
@@ -146,6 +158,9 @@ static void remember(struct srv_hub *hub, struct srv_dedup_entry *entry, const s
 /* The messageId of the first argument, unescaped into hub->text. */
 static bool message_id(struct srv_hub *hub, const struct aivo_json *data)
 {
+    /* Most messages have none, and this is cheaper than walking the object. A backslash may hide the name. */
+    if (!memmem(data->text, data->len, "messageId", 9) && !memchr(data->text, '\\', data->len))
+        return false;
     struct aivo_json first = aivo_json_at(data, 1);
     if (first.type != AIVO_JSON_OBJECT)
         return false;
@@ -317,7 +332,7 @@ void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const st
                           .attachment_count = packet->attachments,
                           .has_id = packet->has_id,
                           .id = packet->id,
-                          .received_us = srv_mono_us()};
+                          .received_us = hub->last_turn == hub->engine->turn ? hub->last_us : srv_mono_us()};
     hub->metrics->received[event.event]++;
     if (!within_limit(hub, socket, &event))
         return;

@@ -33,6 +33,9 @@ bool srv_engine_init(struct srv_engine *e, const struct srv_engine_options *opti
 
 void srv_engine_free(struct srv_engine *e)
 {
+    for (size_t i = 0; i < e->table_size; i++)
+        while (e->table[i]) /* those whose last words nobody fetched */
+            srv_session_bury(e, e->table[i]);
     srv_engine_flush(e);
     free(e->table);
     aivo_buf_free(&e->payload);
@@ -257,6 +260,7 @@ static void flush_one(struct srv_engine *e, struct srv_session *s)
 
 void srv_engine_flush(struct srv_engine *e)
 {
+    e->turn++;
     while (e->ready) {
         struct srv_session *s = e->ready;
         e->ready = s->ready_next;

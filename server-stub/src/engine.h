@@ -105,6 +105,7 @@ struct srv_engine {
     struct srv_session **table; /* sid -> session */
     size_t table_size, count;
     uint64_t now_ms;         /* of the latest call that said it */
+    uint64_t turn;           /* how often it was flushed */
     struct aivo_buf payload; /* of polls */
     struct aivo_buf scratch;
 };

@@ -18,6 +18,7 @@
 
 #define SRV_HUB_MAX_NSPS     2
 #define SRV_HUB_MAX_ASSEMBLY 4
+#define SRV_HUB_CLOCK_US     200000
 #define SRV_HUB_GREETING_MS  5 /* conformance */
 
 struct srv_client;
@@ -69,6 +70,10 @@ struct srv_hub {
     struct aivo_buf packet; /* under construction */
     struct aivo_buf text;   /* scratch */
     struct srv_job *jobs;   /* events whose handling is delayed */
+    uint64_t unix_minus_mono_us; /* so that one clock is read for an event; taken anew each SRV_HUB_CLOCK_US */
+    uint64_t clock_taken_us;
+    uint64_t last_us; /* when the last event of this turn was done: the next one's receipt, without a look at a clock */
+    uint64_t last_turn;
     unsigned job_count;
 };
 
