@@ -102,8 +102,9 @@ struct aivo_queue {
     struct aivo_store_db *db;
     struct ops taken;
     struct aivo_uuid_source uuids;
-    int64_t passed_seq;    /* what is only on disk and not after this has left */
-    int64_t not_before_us; /* the next try of what failed and nobody waits for */
+    int64_t passed_seq;     /* what is only on disk and not after this has left */
+    int64_t write_after_us; /* the next try of what failed and no sender waits for */
+    int64_t read_after_us;
     int64_t saved_skew_ms;
     int64_t saved_at_us;
     bool in_trouble; /* reported */

@@ -50,14 +50,22 @@ static bool wants_upkeep(const struct aivo_queue *q)
     return q->pending > q->options.max_messages || q->expiry_ms <= aivo_queue_clock_ms(&q->clock);
 }
 
+static bool wants_departed(const struct aivo_queue *q)
+{
+    return q->departed > 0 && q->chunk_left == 0;
+}
+
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
 {
     if (q->jobs || q->closing)
         return 0;
-    bool chunk = q->departed > 0 && q->chunk_left == 0;
-    if (q->backlog > 0 || chunk || wants_load(q) || wants_upkeep(q))
-        return q->not_before_us > now_us ? q->not_before_us : 0;
     int64_t due_us = now_us + LONGEST_WAIT_US;
+    if (q->backlog > 0 || wants_upkeep(q))
+        due_us = q->write_after_us;
+    if ((wants_departed(q) || wants_load(q)) && q->read_after_us < due_us)
+        due_us = q->read_after_us;
+    if (due_us <= now_us)
+        return 0;
     if (q->expiry_ms != AIVO_NEVER && q->departed < AIVO_QUEUE_UPKEEP_MAX) {
         int64_t expiry_us = q->clock.now_us + q->expiry_ms * 1000 - q->clock.clock_us;
         due_us = expiry_us < due_us ? expiry_us : due_us;
@@ -392,10 +400,10 @@ static void send_by_halves(struct aivo_queue *q, struct job *jobs, size_t count,
 }
 
 /* What nobody waits for could not be done: said once, tried again later. */
-static void trouble(struct aivo_queue *q, const struct aivo_error *err)
+static void trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err)
 {
     pthread_mutex_lock(&q->lock);
-    q->not_before_us = aivo_clock_us() + RETRY_US;
+    *after_us = aivo_clock_us() + RETRY_US;
     if (!q->in_trouble)
         aivo_queue_notice(q, err);
     pthread_mutex_unlock(&q->lock);
@@ -413,9 +421,9 @@ static void write_all(struct aivo_queue *q, struct job *jobs, size_t count, bool
     }
     bool jobs_bad = !ops;
     if (count == 0)
-        trouble(q, &err);
+        trouble(q, &q->write_after_us, &err);
     else if (ops && transact(q, NULL, 0, true, last, &err) != AIVO_OK)
-        trouble(q, &err);
+        trouble(q, &q->write_after_us, &err);
     int failures = 0;
     send_by_halves(q, jobs, count, jobs_bad, &failures, &err);
 }
@@ -512,7 +520,7 @@ static bool load(struct aivo_queue *q)
 {
     struct reading r = {.q = q};
     pthread_mutex_lock(&q->lock);
-    bool wanted = wants_load(q) && q->not_before_us <= q->clock.now_us;
+    bool wanted = wants_load(q) && q->read_after_us <= q->clock.now_us;
     uint32_t room = (uint32_t)aivo_delivery_room(q->delivery);
     int64_t after = q->cursor > q->passed_seq ? q->cursor : q->passed_seq;
     int64_t end = q->last_seq;
@@ -533,7 +541,7 @@ static bool load(struct aivo_queue *q)
         q->cursor = r.last_seq;
     pthread_mutex_unlock(&q->lock);
     if (status != AIVO_OK)
-        trouble(q, &err);
+        trouble(q, &q->read_after_us, &err);
     return r.count > 0;
 }
 
@@ -563,7 +571,7 @@ static bool load_departed(struct aivo_queue *q)
 {
     struct reading r = {.q = q};
     pthread_mutex_lock(&q->lock);
-    bool wanted = q->departed > 0 && q->chunk_left == 0 && q->not_before_us <= q->clock.now_us;
+    bool wanted = wants_departed(q) && q->read_after_us <= q->clock.now_us;
     r.skew_ms = aivo_queue_clock_ms(&q->clock) - aivo_clock_unix_ms();
     pthread_mutex_unlock(&q->lock);
     if (!wanted)
@@ -573,7 +581,7 @@ static bool load_departed(struct aivo_queue *q)
     if (r.no_memory && r.count == 0)
         status = aivo_error_set(&err, AIVO_E_MEMORY, 0, "no memory for a queued message");
     if (status != AIVO_OK) {
-        trouble(q, &err);
+        trouble(q, &q->read_after_us, &err);
     } else if (r.count == 0) {
         pthread_mutex_lock(&q->lock);
         q->departed = 0; /* the count was wrong; the file is right */
@@ -593,7 +601,7 @@ void *aivo_queue_store_main(void *queue)
         struct job *jobs = take_jobs(q, &count);
         bool held_back = q->backlog >= AIVO_QUEUE_BACKLOG_MAX;
         uint32_t notices = q->notice_count;
-        bool quiet = !last && count == 0 && q->not_before_us > q->clock.now_us;
+        bool quiet = !last && count == 0 && q->write_after_us > q->clock.now_us;
         bool write = last || count > 0 || q->backlog > 0 || wants_upkeep(q);
         take_ops(q);
         pthread_mutex_unlock(&q->lock);

@@ -150,7 +150,8 @@ int bench_setup(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    strcpy(b->dir, "/tmp/aivo-queue-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    snprintf(b->dir, sizeof b->dir, "%s/aivo-queue-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(b->dir));
     snprintf(b->path, sizeof b->path, "%s/queue.db", b->dir);
     b->options = (struct aivo_queue_options){.path = b->path,
@@ -174,7 +175,7 @@ int bench_setup(void **state)
 int bench_teardown(void **state)
 {
     struct bench *b = *state;
-    char command[128];
+    char command[160];
     aivo_queue_close(b->q);
     snprintf(command, sizeof command, "rm -rf '%s'", b->dir);
     int code = system(command);

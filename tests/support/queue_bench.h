@@ -8,7 +8,7 @@
 #define SEEN_MAX 8192
 
 struct bench {
-    char dir[64], path[96];
+    char dir[128], path[160];
     struct aivo_queue_options options;
     struct aivo_queue *q;
     pthread_mutex_t lock;

@@ -96,11 +96,24 @@ static bool means_damaged(int code)
     return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
 
+/* errno of a failed call on the log or the file; the connection itself forgets it. 0: not known. */
+static int last_errno(sqlite3 *sql)
+{
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    int error = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files && error == 0; i++) {
+        sqlite3_file *file = NULL;
+        if (sqlite3_file_control(sql, "main", files[i], &file) == SQLITE_OK && file && file->pMethods)
+            file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+    }
+    return error;
+}
+
 /* What the connection says about the call that just failed. */
 static enum aivo_status failure(const struct aivo_store_db *db, const char *what, struct aivo_error *err)
 {
     int code = sqlite3_extended_errcode(db->sql);
-    int error = sqlite3_system_errno(db->sql);
+    int error = (code & 0xff) == SQLITE_IOERR ? last_errno(db->sql) : sqlite3_system_errno(db->sql);
     if (means_full(code, error))
         return aivo_error_set(err, AIVO_E_STORE, code, "disk full: cannot %s %s (SQLite %d, errno %d)", what, db->path,
                               code, error ? error : ENOSPC);
@@ -502,8 +515,13 @@ static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, st
     enum aivo_status status = aivo_store_file_set_aside(db->path, unix_ms, moved, sizeof moved, err);
     if (status != AIVO_OK)
         return status;
-    aivo_error_set(notice, AIVO_E_CORRUPT, why->code, "the queue's file %s was damaged or no database: moved to %s",
-                   db->path, moved);
+    /* The new name begins with the old one: where both would be cut, it alone says all. */
+    if (strlen(moved) < 80)
+        aivo_error_set(notice, AIVO_E_CORRUPT, why->code,
+                       "the queue's file %s was damaged or no database: moved to %s, a new one was begun", db->path,
+                       moved);
+    else
+        aivo_error_set(notice, AIVO_E_CORRUPT, why->code, "damaged queue file moved to %s", moved);
     return open_sql(db, info, &foreign, err);
 }
 

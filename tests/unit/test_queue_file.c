@@ -1,0 +1,376 @@
+/* The queue's file: damaged, foreign, newer, locked, out of reach, and its writer killed. */
+#include "queue_bench.h"
+
+#include "queue_internal.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OK_ANSWER "[{\"success\":true}]"
+
+static void send_numbers(struct bench *b, int from, int to)
+{
+    for (int i = from; i <= to; i++) {
+        char args[300];
+        snprintf(args, sizeof args, "[%d,\"%0200d\"]", i, i);
+        bench_send(b, args);
+    }
+}
+
+static void sql(const char *path, const char *text)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    char *message = NULL;
+    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s", message);
+    sqlite3_close(db);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The file that the damaged one was moved to: FILE.corrupt-YYYYMMDDTHHMMSSZ. */
+static void find_moved(const struct bench *b, char *out, size_t size)
+{
+    DIR *dir = opendir(b->dir);
+    assert_non_null(dir);
+    int found = 0;
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        size_t len = strlen(e->d_name);
+        if (strncmp(e->d_name, "queue.db.corrupt-", 17) != 0 || e->d_name[len - 1] != 'Z')
+            continue;
+        found++;
+        assert_int_equal(len, strlen("queue.db.corrupt-20260101T000000Z"));
+        snprintf(out, size, "%s/%s", b->dir, e->d_name);
+    }
+    closedir(dir);
+    assert_int_equal(found, 1);
+}
+
+/* It opens anew, says so naming both files, and works. */
+static void expect_moved_aside(struct bench *b, char *moved, size_t size)
+{
+    bench_open(b);
+    bench_step(b);
+    assert_int_equal(b->notice_count, 1);
+    assert_int_equal(b->notices[0].status, AIVO_E_CORRUPT);
+    find_moved(b, moved, size);
+    assert_non_null(strstr(b->notices[0].message, b->path));
+    assert_non_null(strstr(b->notices[0].message, moved));
+    assert_int_equal(bench_pending(b), 0);
+    bench_send(b, "[\"new\"]");
+    bench_connect(b);
+    bench_run_until(b, &b->sent_count, 1);
+    assert_string_equal(b->sent[0].args, "[\"new\"]");
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 1);
+    bench_step(b);
+    assert_int_equal(b->notice_count, 1);
+}
+
+/* A text file stands where the queue should: it is kept under another name, byte for byte. */
+static void test_no_database(void **state)
+{
+    struct bench *b = *state;
+    char moved[512], text[64] = "";
+    write_file(b->path, "This is no database, but somebody may want to have it back.\n");
+    expect_moved_aside(b, moved, sizeof moved);
+    FILE *f = fopen(moved, "rb");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    assert_string_equal(text, "This is no database, but somebody may want to have it back.\n");
+}
+
+/* The second half of the file is missing. */
+static void test_truncated(void **state)
+{
+    struct bench *b = *state;
+    char moved[512];
+    struct stat st;
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    assert_int_equal(stat(b->path, &st), 0);
+    assert_int_equal(truncate(b->path, st.st_size / 2), 0);
+    expect_moved_aside(b, moved, sizeof moved);
+    assert_int_equal(stat(moved, &st), 0);
+}
+
+/* A page in the middle was overwritten. */
+static void test_garbage_inside(void **state)
+{
+    struct bench *b = *state;
+    char moved[512], garbage[4096];
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    memset(garbage, 0xa5, sizeof garbage);
+    int fd = open(b->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, 10 * 4096), sizeof garbage);
+    close(fd);
+    expect_moved_aside(b, moved, sizeof moved);
+}
+
+/* The tables of a queue are missing though the file says it is one. */
+static void test_without_tables(void **state)
+{
+    struct bench *b = *state;
+    char moved[512];
+    bench_open(b);
+    bench_close(b);
+    sql(b->path, "DROP TABLE clock");
+    expect_moved_aside(b, moved, sizeof moved);
+}
+
+/* Somebody else's database is refused and left exactly as it is. */
+static void test_foreign_database(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    sql(b->path, "CREATE TABLE bookmarks(url TEXT); INSERT INTO bookmarks VALUES('x')");
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_CORRUPT);
+    assert_int_equal(err.status, AIVO_E_CORRUPT);
+    assert_non_null(strstr(err.message, "no Aivo queue"));
+    sql(b->path, "INSERT INTO bookmarks SELECT url FROM bookmarks");
+}
+
+/* A file of a newer version is refused with what to do, and left as it is: its own version still opens it. */
+static void test_newer_schema(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    bench_open(b);
+    bench_send(b, "[1]");
+    bench_close(b);
+    sql(b->path, "PRAGMA user_version = 2");
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    assert_non_null(strstr(err.message, "newer version (schema 2"));
+    sql(b->path, "PRAGMA user_version = 1");
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 1);
+}
+
+/* A row whose arguments are no JSON array leaves as unreadable; its neighbours are sent. */
+static void test_unreadable_row(void **state)
+{
+    struct bench *b = *state;
+    bench_open(b);
+    for (int i = 1; i <= 3; i++)
+        bench_send(b, "[1]");
+    bench_close(b);
+    sql(b->path, "UPDATE message SET args = '{\"half\":' WHERE seq = 2");
+    bench_open(b);
+    bench_connect(b);
+    bench_run_until(b, &b->sent_count, 2);
+    bench_run_until(b, &b->told_count, 1);
+    assert_int_equal(b->told[0].fate, AIVO_FATE_UNREADABLE);
+    assert_string_equal(b->told[0].event, "event");
+    assert_int_equal(bench_pending(b), 2);
+    bench_settle(b);
+    assert_int_equal(b->told_count, 1);
+}
+
+/* A second writer is refused, in the same process and in another, which is told the first one's id, also through a
+ * symbolic link; a reader works beside the writer; after the close another may have it. */
+static void test_lock(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    struct aivo_queue *second = NULL;
+    char link[192], pid[32];
+    bench_open(b);
+    bench_send(b, "[1]");
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_int_equal(aivo_queue_open(&b->options, NULL, NULL, NULL, &second, &err), AIVO_E_LOCKED);
+    assert_null(second);
+    snprintf(link, sizeof link, "%s/other-name", b->dir);
+    assert_int_equal(symlink(b->path, link), 0);
+    struct aivo_queue_options by_link = b->options;
+    by_link.path = link;
+    assert_int_equal(aivo_queue_open(&by_link, NULL, NULL, NULL, &second, &err), AIVO_E_LOCKED);
+    assert_non_null(strstr(err.message, pid));
+
+    sqlite3 *reader;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open_v2(b->path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(reader, "SELECT COUNT(*) FROM message", -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(s, 0), 1);
+    bench_send(b, "[2]"); /* while the reader still looks */
+    sqlite3_finalize(s);
+    sqlite3_close(reader);
+    bench_close(b);
+    assert_int_equal(aivo_queue_open(&by_link, NULL, NULL, NULL, &second, &err), AIVO_OK);
+    aivo_queue_close(second);
+}
+
+/* Paths that cannot be: each with its own words. */
+static void test_out_of_reach(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    char path[160];
+    b->options.path = path;
+    snprintf(path, sizeof path, "%s/no/such/queue.db", b->dir);
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    assert_non_null(strstr(err.message, "directory does not exist"));
+    snprintf(path, sizeof path, "%s", b->dir);
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    assert_non_null(strstr(err.message, "no regular file"));
+    snprintf(path, sizeof path, "%s/", b->dir);
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    snprintf(path, sizeof path, "/dev/null");
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    snprintf(path, sizeof path, "/proc/queue.db");
+    assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+    if (geteuid() == 0) {
+        print_message("SKIPPED: root may write everywhere, so a directory without write permission is not tested\n");
+        return;
+    }
+    snprintf(path, sizeof path, "%s/queue.db", b->dir);
+    chmod(b->dir, 0500);
+    enum aivo_status status = bench_try_open(b, &err);
+    chmod(b->dir, 0700);
+    assert_int_equal(status, AIVO_E_STORE);
+    assert_non_null(strstr(err.message, "not writable"));
+}
+
+/* The file is nobody else's to read. */
+static void test_private(void **state)
+{
+    struct bench *b = *state;
+    struct stat st;
+    bench_open(b);
+    bench_send(b, "[1]");
+    assert_int_equal(stat(b->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+struct victim {
+    struct bench *b;
+    int pipe;
+};
+
+static void *send_and_report(void *user)
+{
+    struct victim *v = user;
+    for (;;) {
+        struct aivo_message_id id;
+        if (aivo_queue_send(v->b->q, "event", "[{\"some\":\"data\"}]", &id, NULL) != AIVO_OK)
+            _exit(3);
+        /* Shorter than PIPE_BUF: never mixed with another thread's. */
+        if (write(v->pipe, id.text, 36) != 36)
+            _exit(4);
+    }
+}
+
+static void be_killed(struct bench *b, int pipe)
+{
+    struct aivo_error err;
+    struct victim v = {.b = b, .pipe = pipe};
+    pthread_t threads[4];
+    if (bench_try_open(b, &err) != AIVO_OK)
+        _exit(1);
+    for (int i = 0; i < 4; i++) {
+        if (pthread_create(&threads[i], NULL, send_and_report, &v) != 0)
+            _exit(2);
+    }
+    pthread_join(threads[0], NULL);
+    _exit(5);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return memcmp(a, b, 36);
+}
+
+/* kill -9 in the middle of the sends of four threads, three times in a row on the same file: every message whose id
+ * came out of the process is sent afterwards. */
+static void test_kill(void **state)
+{
+    struct bench *b = *state;
+    enum { REPORTS = 3 * 600 };
+    char(*ids)[36] = calloc(REPORTS, sizeof *ids);
+    assert_non_null(ids);
+    size_t have = 0;
+    for (int round = 1; round <= 3; round++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            close(ends[0]);
+            be_killed(b, ends[1]);
+        }
+        close(ends[1]);
+        /* Some more than 500 are read: the kill falls somewhere in the middle of further sends. */
+        while (have < (size_t)round * 500 && read(ends[0], ids[have], 36) == 36)
+            have++;
+        kill(pid, SIGKILL);
+        while (have < (size_t)round * 600 && read(ends[0], ids[have], 36) == 36)
+            have++;
+        close(ends[0]);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        assert_true(have >= (size_t)round * 500);
+    }
+    bench_open(b);
+    size_t pending = (size_t)bench_pending(b);
+    assert_true(pending >= have && pending <= SEEN_MAX);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, pending);
+    assert_int_equal(b->sent_count, pending);
+    assert_int_equal(b->notice_count, 0);
+    char(*sent)[36] = calloc(pending, sizeof *sent);
+    assert_non_null(sent);
+    for (size_t i = 0; i < pending; i++)
+        memcpy(sent[i], b->sent[i].id, 36);
+    qsort(sent, pending, 36, by_text);
+    for (size_t i = 0; i < have; i++)
+        assert_non_null(bsearch(ids[i], sent, pending, 36, by_text));
+    free(sent);
+    free(ids);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_kill), /* first: it forks, and there was no thread yet */
+        TEST(test_no_database),
+        TEST(test_truncated),
+        TEST(test_garbage_inside),
+        TEST(test_without_tables),
+        TEST(test_foreign_database),
+        TEST(test_newer_schema),
+        TEST(test_unreadable_row),
+        TEST(test_lock),
+        TEST(test_out_of_reach),
+        TEST(test_private),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

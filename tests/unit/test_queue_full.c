@@ -1,0 +1,280 @@
+/* A full disk: a small tmpfs filled to the brim, in a mount namespace of its own where that is permitted, and
+ * everywhere a limit on the size of files (RLIMIT_FSIZE), with which no write to a file succeeds. */
+#include "queue_bench.h"
+
+#include "queue_internal.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OK_ANSWER "[{\"success\":true}]"
+#define THREADS   16
+
+static bool on_tmpfs;
+
+/* From now on no file of the queue can grow. */
+static void fill_disk(const struct bench *b)
+{
+    if (!on_tmpfs) {
+        struct rlimit limit;
+        getrlimit(RLIMIT_FSIZE, &limit);
+        limit.rlim_cur = 0;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        return;
+    }
+    char path[200], block[512] = {0};
+    snprintf(path, sizeof path, "%s/ballast", b->dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0)
+        ;
+    close(fd);
+}
+
+static void make_room(const struct bench *b)
+{
+    if (!on_tmpfs) {
+        struct rlimit limit;
+        getrlimit(RLIMIT_FSIZE, &limit);
+        limit.rlim_cur = limit.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        return;
+    }
+    char path[200];
+    snprintf(path, sizeof path, "%s/ballast", b->dir);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void make_args(char args[600], int number)
+{
+    snprintf(args, 600, "[%d,\"%0500d\"]", number, 0);
+}
+
+static int number_of(const char *args)
+{
+    return atoi(args + 1);
+}
+
+/* Sends until one is refused; returns how many were accepted. */
+static int send_until_refused(struct bench *b, int from)
+{
+    for (int n = from; n < from + 10000; n++) {
+        char args[600];
+        struct aivo_error err = {.message = ""};
+        struct aivo_message_id id = {"untouched"};
+        make_args(args, n);
+        enum aivo_status status = aivo_queue_send(b->q, "event", args, &id, &err);
+        if (status == AIVO_OK)
+            continue;
+        assert_int_equal(status, AIVO_E_STORE);
+        assert_int_equal(err.status, AIVO_E_STORE);
+        assert_memory_equal(err.message, "disk full", 9);
+        assert_int_not_equal(err.code, 0);
+        assert_string_equal(id.text, "untouched");
+        return n - from;
+    }
+    fail_msg("the disk is never full");
+    return 0;
+}
+
+/* Sends fail with the reason while the disk is full, succeed again when there is room, and only what was accepted is in
+ * the file. */
+static void test_send(void **state)
+{
+    struct bench *b = *state;
+    char args[600];
+    bench_open(b);
+    for (int i = 0; i < 5; i++) {
+        make_args(args, i);
+        bench_send(b, args);
+    }
+    fill_disk(b);
+    int accepted = 5 + send_until_refused(b, 5);
+    assert_int_equal(send_until_refused(b, 5000), 0);
+    assert_int_equal(bench_pending(b), accepted);
+    make_room(b);
+    make_args(args, 9999);
+    bench_send(b, args);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), accepted + 1);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, (size_t)accepted + 1);
+    for (int i = 0; i < accepted; i++)
+        assert_int_equal(number_of(b->sent[i].args), i);
+    assert_int_equal(number_of(b->sent[accepted].args), 9999);
+}
+
+struct sender {
+    struct bench *b;
+    pthread_t thread;
+    int number;
+    bool accepted[64];
+};
+
+static void *send_some(void *user)
+{
+    struct sender *s = user;
+    for (int i = 0; i < 64; i++) {
+        char args[600];
+        struct aivo_error err;
+        make_args(args, s->number * 64 + i);
+        s->accepted[i] = aivo_queue_send(s->b->q, "event", args, NULL, &err) == AIVO_OK;
+        if (!s->accepted[i] && (err.status != AIVO_E_STORE || strncmp(err.message, "disk full", 9) != 0))
+            return "another error";
+    }
+    return NULL;
+}
+
+/* Sixteen threads run into the full disk together: what each was told is true of the file. */
+static void test_threads(void **state)
+{
+    struct bench *b = *state;
+    struct sender *senders = calloc(THREADS, sizeof *senders);
+    assert_non_null(senders);
+    bench_open(b);
+    bench_send(b, "[-1]");
+    fill_disk(b);
+    for (int i = 0; i < THREADS; i++) {
+        senders[i].b = b;
+        senders[i].number = i;
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_some, &senders[i]), 0);
+    }
+    size_t accepted = 1;
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(senders[i].thread, &result);
+        assert_null(result);
+        for (int k = 0; k < 64; k++)
+            accepted += senders[i].accepted[k];
+    }
+    assert_true(accepted < THREADS * 64);
+    make_room(b);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), accepted);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, accepted);
+    for (size_t i = 0; i < accepted; i++) {
+        int n = number_of(b->sent[i].args);
+        assert_true(n == -1 || senders[n / 64].accepted[n % 64]);
+    }
+    free(senders);
+}
+
+/* Messages are acknowledged while their rows cannot be removed: each is sent and told once, also over a reconnect, the
+ * trouble is reported once, and when there is room the rows go. */
+static void test_removal(void **state)
+{
+    struct bench *b = *state;
+    char args[600];
+    bench_open(b);
+    for (int i = 0; i < 300; i++) {
+        make_args(args, i);
+        bench_send(b, args);
+    }
+    bench_settle(b);
+    fill_disk(b);
+    send_until_refused(b, 300);
+    size_t pending = (size_t)bench_pending(b);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, pending);
+    bench_run_until(b, &b->notice_count, 1);
+    bench_disconnect(b);
+    bench_connect(b);
+    b->ahead_us += 5000000;
+    bench_step(b);
+    send_until_refused(b, 9000);
+    bench_step(b);
+    assert_int_equal(b->sent_count, pending);
+    assert_int_equal(b->told_count, pending);
+    assert_int_equal(b->notice_count, 1);
+    assert_int_equal(b->notices[0].status, AIVO_E_STORE);
+    assert_memory_equal(b->notices[0].message, "disk full", 9);
+    make_room(b);
+    bench_settle(b);
+    assert_int_equal(b->q->backlog, 0);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 0);
+    assert_int_equal(b->notice_count, 1);
+}
+
+/* No room for the file at all: a clear refusal, and no crash. */
+static void test_open(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    if (!on_tmpfs)
+        return; /* the limit would have to be lower than the file's own */
+    fill_disk(b);
+    enum aivo_status status = bench_try_open(b, &err);
+    assert_int_equal(status, AIVO_E_STORE);
+    assert_memory_equal(err.message, "disk full", 9);
+    make_room(b);
+    bench_open(b);
+    bench_send(b, "[1]");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
+
+static int run_here(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_send), TEST(test_threads), TEST(test_removal), TEST(test_open)};
+    return cmocka_run_group_tests_name(on_tmpfs ? "full tmpfs" : "file size limit", tests, NULL, NULL);
+}
+
+/* In a mount namespace that ends with this process. */
+static int run_on_tmpfs(void)
+{
+    char dir[] = "/tmp/aivo-tmpfs-XXXXXX";
+    if (!mkdtemp(dir) || mount("none", dir, "tmpfs", 0, "size=12m") != 0) {
+        perror("mounting a tmpfs");
+        return 1;
+    }
+    setenv("TMPDIR", dir, 1);
+    on_tmpfs = true;
+    int failed = run_here();
+    umount(dir);
+    rmdir(dir);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "--tmpfs") == 0)
+        return run_on_tmpfs();
+    int failed = run_here();
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = limit.rlim_max; /* a failed test may have left it behind */
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const char *way = system("unshare --mount true 2>/dev/null") == 0 ? "--mount"
+                      : system("unshare --user --map-root-user --mount true 2>/dev/null") == 0
+                          ? "--user --map-root-user --mount"
+                          : NULL;
+    if (!way) {
+        printf("SKIPPED: mount namespaces are not permitted here, the full tmpfs is not tested\n");
+        return failed;
+    }
+    char command[4096];
+    snprintf(command, sizeof command, "exec unshare %s '%s' --tmpfs", way, argv[0]);
+    return system(command) != 0 || failed;
+}
