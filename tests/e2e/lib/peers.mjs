@@ -47,7 +47,6 @@ export class Peer {
     this.down = true;
     const closed = once(this.http, "close");
     this.http.close();
-    this.io.engine.removeAllListeners();
     for (const socket of this.sockets) socket.destroy();
     await closed;
     this.io.close();
