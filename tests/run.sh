@@ -104,7 +104,8 @@ shell_scripts() { git ls-files '*.sh' .ci/run | while read -r f; do [ -f "$f" ] 
 
 check_shell() { shell_scripts | xargs shellcheck -x; }
 
-check_format() { git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror; }
+# All but the echo that the measurements are held against: it stays as it is, to the byte.
+check_format() { git ls-files '*.c' '*.h' | grep -v '/lws_echo\.c$' | xargs clang-format --dry-run -Werror; }
 
 # Every public header compiles alone, as C11 and as C++17.
 check_headers() {
