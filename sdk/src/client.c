@@ -96,6 +96,7 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
     aivo_inbox_init(&c->inbox);
     atomic_init(&c->state, AIVO_STATE_DISCONNECTED);
     atomic_init(&c->max_payload, 0);
+    atomic_init(&c->generation, 0);
     bool by_dispatch = options->callbacks == AIVO_CALLBACKS_DISPATCH;
     enum aivo_status status = aivo_dispatch_init(&c->dispatch, by_dispatch, err);
     if (status == AIVO_OK)

@@ -38,7 +38,6 @@ struct aivo_client {
     struct aivo_error open_error;
     bool queue_blocked;   /* the send buffer had no room for the next durable message */
     bool paused;          /* reading is stopped: the program does not dispatch */
-    uint16_t generation;  /* of the connection: part of the ids that received events are acknowledged by */
     struct aivo_buf out;  /* scratch for a packet to send */
     struct aivo_buf in;   /* scratch for a received message's arguments */
     struct aivo_buf name; /* and its event's name */
@@ -47,6 +46,7 @@ struct aivo_client {
     struct aivo_dispatch dispatch; /* any thread */
 
     atomic_int state;                 /* enum aivo_state; any thread reads */
+    _Atomic uint16_t generation;      /* of the connection, in the ids that events are answered by; any thread reads */
     atomic_uint_fast64_t max_payload; /* the server's, 0: unknown; any thread reads */
     pthread_mutex_t lock;             /* guards the fields up to the next blank line: any thread */
     struct aivo_error last_error;

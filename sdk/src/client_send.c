@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "error_internal.h"
+#include "placeholder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,7 @@ static enum aivo_status emit_here(struct aivo_client *c, const struct aivo_comma
 /* The id a program answers with has the connection in its upper bits: an answer never goes to another connection. */
 static enum aivo_status ack_here(struct aivo_client *c, const struct aivo_command *a)
 {
-    if ((uint16_t)(a->ack_id >> 48) != c->generation)
+    if ((uint16_t)(a->ack_id >> 48) != atomic_load(&c->generation))
         return AIVO_E_NOT_CONNECTED;
     uint64_t id = a->ack_id & ((UINT64_C(1) << 48) - 1);
     struct aivo_outgoing p = {
@@ -196,7 +197,8 @@ static enum aivo_status take_args(struct aivo_command *command, const char *args
         struct aivo_json json = aivo_json_parse(args, strlen(args), NULL);
         if (json.type != AIVO_JSON_ARRAY)
             return AIVO_E_INVALID;
-        if (count && aivo_sio_count_placeholders(&json) != (int)count)
+        unsigned seen = 0; /* each attachment's own number, not only as many placeholders as attachments */
+        if (count && (!aivo_sio_find_placeholders(&json, &seen) || seen != (1U << count) - 1))
             return AIVO_E_INVALID;
         command->text = json.text;
         command->text_len = json.len;
@@ -254,6 +256,8 @@ enum aivo_status aivo_client_ack(struct aivo_client *c, uint64_t ack_id, const c
                                  const struct aivo_attachment *attachments, size_t attachment_count)
 {
     struct aivo_command command = {.type = AIVO_CMD_ACK, .ack_id = ack_id};
+    if ((uint16_t)(ack_id >> 48) != atomic_load(&c->generation))
+        return AIVO_E_NOT_CONNECTED;
     enum aivo_status status = take_args(&command, args, attachments, attachment_count);
     if (status != AIVO_OK)
         return status;

@@ -122,7 +122,7 @@ static void deliver_event(struct aivo_client *c, const struct aivo_action *a)
     message.recovered = a->recovered;
     if (packet->has_id && packet->id < UINT64_C(1) << ACK_ID_BITS) {
         message.wants_ack = true;
-        message.ack_id = (uint64_t)c->generation << ACK_ID_BITS | packet->id;
+        message.ack_id = (uint64_t)atomic_load(&c->generation) << ACK_ID_BITS | packet->id;
     }
     aivo_tell_event(c, &message);
 }
@@ -162,7 +162,7 @@ static void deliver_raw(struct aivo_client *c, const struct aivo_action *a)
 
 static void note_connected(struct aivo_client *c, const struct aivo_instant *at)
 {
-    c->generation++;
+    atomic_fetch_add(&c->generation, 1);
     atomic_store(&c->max_payload, aivo_session_max_payload(c->session));
     pthread_mutex_lock(&c->lock);
     snprintf(c->sid, sizeof c->sid, "%s", aivo_session_sid(c->session));

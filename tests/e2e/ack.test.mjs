@@ -63,7 +63,7 @@ test("destroy ends what waits for an answer", async (t) => {
 });
 
 test("the server's event is acknowledged inside the callback", async (t) => {
-  const { socket } = await connected(t, {}, { on: [{ event: "ask", echo: true }, { event: "tell", answer: [{ ok: 1 }] }] });
+  const { socket } = await connected(t, {}, { on: [{ event: "ask", answer: "echo" }, { event: "tell", answer: [{ ok: 1 }] }] });
   assert.deepEqual(await socket.timeout(2000 * slow).emitWithAck("ask", "a"), "a");
   assert.deepEqual(await socket.timeout(2000 * slow).emitWithAck("tell", "x"), { ok: 1 });
 });

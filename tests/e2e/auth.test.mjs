@@ -67,7 +67,7 @@ test("a token that expires while connected is refreshed at the reconnect", async
 });
 
 test("a server that refuses everything is not hammered", async (t) => {
-  // With the default delays (floor 250 ms) three seconds hold at most 13 attempts, and a new token is asked for each.
+  // A refreshed token is tried at once, one time. With the default delays (floor 250 ms) three seconds hold at most 13 attempts, and a new token is asked for each.
   const peer = await guarded(t);
   const driver = new Driver(t);
   await driver.create({ url: peer.url, authCallback: true, reconnect: {} });
@@ -83,7 +83,7 @@ test("a server that refuses everything is not hammered", async (t) => {
   assert.ok(peer.attempts.length >= 2, `${peer.attempts.length} attempts`);
   assert.ok(peer.attempts.length <= 13, `${peer.attempts.length} attempts`);
   const gaps = peer.attempts.slice(1).map((at, i) => at - peer.attempts[i]);
-  assert.ok(Math.min(...gaps) >= 200, `gaps ${gaps}`);
+  assert.ok(Math.min(...gaps.slice(1)) >= 200, `gaps ${gaps}`);
 });
 
 test("a fixed payload that is refused does not loop fast either", async (t) => {

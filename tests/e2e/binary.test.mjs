@@ -31,7 +31,7 @@ test("several attachments to the server, and back in the acknowledgement", async
 });
 
 test("from the server with an ack: the driver sends it all back", async (t) => {
-  const { socket } = await connected(t, { on: [{ event: "down", echo: true }] });
+  const { socket } = await connected(t, { on: [{ event: "down", answer: "echo" }] });
   const data = Array.from({ length: 10 }, (_, i) => randomBytes(i * 7));
   const back = await socket.timeout(5000 * slow).emitWithAck("down", { list: data });
   assert.deepEqual(back.list.map(digest), data.map(digest));

@@ -45,7 +45,7 @@ static void on_auth(struct aivo_client *client, enum aivo_auth_reason reason, vo
     driver_print(object);
 }
 
-/* user is the answer to give to events that want one: the first word says what, see command_on(). */
+/* user is the answer to give to events that want one, see command_on(); NULL: none. */
 static void on_event(struct aivo_client *client, const struct aivo_message *message, void *user)
 {
     const char *answer = user;
@@ -128,15 +128,13 @@ static enum aivo_status command_create(struct driver *d, const cJSON *command)
 {
     struct aivo_options options;
     struct aivo_error error = {0};
-    char *auth = driver_text(command, "auth");
     aivo_options_init(&options);
     options.quality.enabled = false;
     driver_read_options(command, &options);
-    options.auth = auth;
+    options.auth = driver_string(command, "auth", NULL);
     if (driver_bool(command, "authCallback", false))
         options.auth_fn = on_auth;
     enum aivo_status status = aivo_client_create(&options, &d->client, &error);
-    free(auth);
     driver_add_error(d->answer, "error", &error);
     if (status != AIVO_OK)
         return status;
@@ -210,7 +208,8 @@ static enum aivo_status command_stats(struct driver *d, const cJSON *command)
     return status;
 }
 
-/* "answer" is an array to acknowledge with, or "echo" for the arguments themselves; it lives as long as the process. */
+/* "answer" is an array's text to acknowledge with, or "echo" for the arguments themselves; it lives as long as the
+ * process. */
 static enum aivo_status command_on(struct driver *d, const cJSON *command)
 {
     const char *name = driver_string(command, "event", NULL);
@@ -218,9 +217,8 @@ static enum aivo_status command_on(struct driver *d, const cJSON *command)
         return aivo_client_on(d->client, name, NULL, NULL);
     if (!name)
         return aivo_client_on(d->client, NULL, on_any, NULL);
-    char *answer = driver_text(command, "answer");
-    if (driver_bool(command, "echo", false))
-        answer = strdup("echo");
+    const char *text = driver_string(command, "answer", NULL);
+    char *answer = text ? strdup(text) : NULL;
     static char *kept[64];
     static size_t kept_count;
     if (answer && kept_count < sizeof kept / sizeof *kept)
@@ -232,7 +230,7 @@ static enum aivo_status command_emit(struct driver *d, const cJSON *command)
 {
     struct aivo_emit how;
     struct driver_attachments attachments;
-    char *args = driver_text(command, "args");
+    const char *args = driver_string(command, "args", NULL);
     driver_read_attachments(command, &attachments);
     aivo_emit_init(&how);
     how.attachments = attachments.list;
@@ -245,37 +243,31 @@ static enum aivo_status command_emit(struct driver *d, const cJSON *command)
     }
     enum aivo_status status = aivo_client_emit(d->client, driver_string(command, "event", ""), args, &how);
     driver_free_attachments(&attachments);
-    free(args);
     return status;
 }
 
 static enum aivo_status command_ack(struct driver *d, const cJSON *command)
 {
     struct driver_attachments attachments;
-    char *args = driver_text(command, "args");
+    const char *args = driver_string(command, "args", NULL);
     driver_read_attachments(command, &attachments);
     enum aivo_status status = aivo_client_ack(d->client, (uint64_t)driver_number(command, "ackId", 0), args,
                                               attachments.list, attachments.count);
     driver_free_attachments(&attachments);
-    free(args);
     return status;
 }
 
 static enum aivo_status command_auth(struct driver *d, const cJSON *command)
 {
-    char *payload = driver_text(command, "payload");
-    enum aivo_status status = aivo_client_auth(d->client, payload);
-    free(payload);
-    return status;
+    return aivo_client_auth(d->client, driver_string(command, "payload", NULL));
 }
 
 static enum aivo_status command_send(struct driver *d, const cJSON *command)
 {
     struct aivo_message_id id = {{0}};
     struct aivo_error error = {0};
-    char *args = driver_text(command, "args");
+    const char *args = driver_string(command, "args", NULL);
     enum aivo_status status = aivo_client_send(d->client, driver_string(command, "event", ""), args, &id, &error);
-    free(args);
     if (status == AIVO_OK)
         cJSON_AddStringToObject(d->answer, "messageId", id.text);
     driver_add_error(d->answer, "error", &error);

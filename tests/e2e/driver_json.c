@@ -25,12 +25,6 @@ bool driver_bool(const cJSON *object, const char *name, bool otherwise)
     return cJSON_IsBool(item) ? cJSON_IsTrue(item) : otherwise;
 }
 
-char *driver_text(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    return item && !cJSON_IsNull(item) ? cJSON_PrintUnformatted(item) : NULL;
-}
-
 static void read_u32(const cJSON *object, const char *name, uint32_t *out)
 {
     *out = (uint32_t)driver_number(object, name, *out);
@@ -124,10 +118,8 @@ void driver_free_attachments(struct driver_attachments *attachments)
 
 void driver_add_text(cJSON *object, const char *name, const char *text)
 {
-    if (!text)
-        return;
-    cJSON *value = cJSON_Parse(text);
-    cJSON_AddItemToObject(object, name, value ? value : cJSON_CreateString(text));
+    if (text)
+        cJSON_AddStringToObject(object, name, text);
 }
 
 static void add_base64(cJSON *array, const struct aivo_attachment *attachment)

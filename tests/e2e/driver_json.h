@@ -1,4 +1,4 @@
-/* What the driver reads and writes: a JSON object a line, binary data as base64. */
+/* What the driver reads and writes: a JSON object a line, in it JSON values as text and binary data as base64. */
 #ifndef AIVO_E2E_DRIVER_JSON_H
 #define AIVO_E2E_DRIVER_JSON_H
 
@@ -24,14 +24,11 @@ const char *driver_string(const cJSON *object, const char *name, const char *oth
 double driver_number(const cJSON *object, const char *name, double otherwise);
 bool driver_bool(const cJSON *object, const char *name, bool otherwise);
 
-/* The text of the member, to be freed, or NULL where there is none. */
-char *driver_text(const cJSON *object, const char *name);
-
 /* Adds args, attachments, ackId and what else a message has. */
 void driver_add_message(cJSON *object, const struct aivo_message *message);
 void driver_add_error(cJSON *object, const char *name, const struct aivo_error *error);
 void driver_add_quality(cJSON *object, const struct aivo_quality *quality);
-/* A JSON text as a JSON value; what is no JSON as a string. */
+/* A text, where there is one. JSON stays text: cJSON's numbers and strings are not exact enough for what is tested. */
 void driver_add_text(cJSON *object, const char *name, const char *text);
 
 /* Prints the object as one line, from any thread, and frees it. */

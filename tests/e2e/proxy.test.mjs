@@ -47,12 +47,19 @@ test("a proxy that refuses, one that wants credentials, one that is not there", 
 });
 
 test("the environment's proxy, and no_proxy", async (t) => {
+  // The name is one that only the proxy knows. What is on this machine is never reached through a proxy of the
+  // environment, and no_proxy leads to a failed look-up.
   const peer = await Peer.start(t);
-  const proxy = await connectProxy(t);
+  const proxy = await connectProxy(t, { names: { "school.invalid": "127.0.0.1" } });
+  const url = `http://school.invalid:${peer.port}`;
+  await through(t, { url, proxy: null }, { http_proxy: proxy.url });
+  assert.deepEqual(proxy.requests, [`CONNECT school.invalid:${peer.port}`]);
   await through(t, { url: peer.url, proxy: null }, { http_proxy: proxy.url });
-  assert.equal(proxy.requests.length, 1);
-  await through(t, { url: peer.url, proxy: null }, { http_proxy: proxy.url, no_proxy: "example.org,127.0.0.1" });
-  await through(t, { url: peer.url, proxy: null }, { https_proxy: proxy.url });
-  await through(t, { url: peer.url, proxy: "" }, { http_proxy: proxy.url });
+  for (const env of [{ http_proxy: proxy.url, no_proxy: "example.org,.invalid" }, { https_proxy: proxy.url }]) {
+    const driver = new Driver(t, { env: { ...none, ...env } });
+    await driver.create({ url, proxy: null, reconnect: { enabled: false } });
+    await driver.do("start");
+    assert.equal((await driver.next("state", (e) => e.error, 10000)).error.status, "AIVO_E_RESOLVE");
+  }
   assert.equal(proxy.requests.length, 1);
 });

@@ -32,8 +32,8 @@ test("an authority of our own, by address and by name", async (t) => {
 test("an unknown authority is refused: the system's do not know it, and another does not either", async (t) => {
   const certs = certificates(t);
   const peer = await Peer.start(t, {}, { tls: certs.options("server") });
-  assert.match(await refused(t, peer.url, {}), /issuer|self.signed|unable to (get|verify)|authority/i);
-  assert.match(await refused(t, peer.url, { ca: certs.file("other.pem") }), /issuer|self.signed|unable to (get|verify)|authority/i);
+  assert.match(await refused(t, peer.url, {}), /unknown CA/);
+  assert.match(await refused(t, peer.url, { ca: certs.file("other.pem") }), /unknown CA/);
 });
 
 test("a certificate for another name is refused", async (t) => {

@@ -5,6 +5,18 @@ import { Child, programs, slow } from "./process.mjs";
 // Fast reconnects, so that tests do not wait; the delays themselves are tested elsewhere.
 export const quick = { floorMs: 20, baseMs: 100, capMs: 400, stableAfterMs: 100 };
 
+// Members that are JSON: they travel as text, so that nothing between changes a number or a character.
+const json = ["args", "answer", "auth", "payload"];
+
+// A plain WebSocket's text may be no JSON.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 export class Driver extends Child {
   constructor(t, options = {}) {
     super(t, programs.driver, [], options);
@@ -20,6 +32,7 @@ export class Driver extends Child {
 
   line(text) {
     const message = JSON.parse(text);
+    for (const name of json) if (typeof message[name] === "string") message[name] = parsed(message[name]);
     if ("re" in message) {
       const { resolve } = this.replies.get(message.re);
       this.replies.delete(message.re);
@@ -48,6 +61,9 @@ export class Driver extends Child {
   // Carries a command out; resolves with the whole answer.
   ask(cmd, fields = {}) {
     const id = ++this.serial;
+    fields = { ...fields };
+    for (const name of json)
+      if (typeof fields[name] === "object" && fields[name] !== null) fields[name] = JSON.stringify(fields[name]);
     return new Promise((resolve, reject) => {
       this.replies.set(id, { resolve, reject });
       this.process.stdin.write(JSON.stringify({ cmd, id, ...fields }) + "\n");

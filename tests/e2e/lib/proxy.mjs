@@ -3,7 +3,7 @@ import http from "node:http";
 import net from "node:net";
 import { listen } from "./peers.mjs";
 
-export async function connectProxy(t, { credentials = null, refuse = 0 } = {}) {
+export async function connectProxy(t, { credentials = null, refuse = 0, names = {} } = {}) {
   const proxy = { requests: [] };
   const sockets = new Set();
   const server = http.createServer((req, res) => {
@@ -21,7 +21,7 @@ export async function connectProxy(t, { credentials = null, refuse = 0 } = {}) {
     if (credentials && given !== credentials)
       return client.end("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n");
     const [host, port] = req.url.split(":");
-    const upstream = net.connect(Number(port), host, () => {
+    const upstream = net.connect(Number(port), names[host] || host, () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       upstream.write(head);
       upstream.pipe(client).pipe(upstream);
