@@ -70,7 +70,7 @@ check() {
 
 packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates curl jq openssl procps
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev libcjson-dev libjwt-dev libcmocka-dev
-    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3)
+    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy)
 
 missing_packages() {
     local p

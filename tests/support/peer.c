@@ -32,6 +32,7 @@ struct peer {
     pthread_mutex_t lock;
     struct worker *workers;
     unsigned accepted;
+    bool joined;
 };
 
 bool peer_stopping(struct peer_conn *c)
@@ -66,6 +67,8 @@ static void *accept_all(void *argument)
     struct pollfd p[2] = {{.fd = peer->listener, .events = POLLIN}, {.fd = peer->stop_pipe[0], .events = POLLIN}};
     while (poll(p, 2, -1) >= 0 && p[1].revents == 0) {
         int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0 && errno == EINVAL)
+            break; /* peer_finish() */
         if (fd < 0)
             continue;
         struct worker *w = calloc(1, sizeof *w);
@@ -142,18 +145,31 @@ unsigned peer_accepted(struct peer *peer)
     return n;
 }
 
-void peer_stop(struct peer *peer)
+static void join_all(struct peer *peer)
 {
-    if (!peer)
-        return;
-    close(peer->stop_pipe[1]); /* its other end is readable from now on */
-    pthread_join(peer->acceptor, NULL);
+    if (!peer->joined)
+        pthread_join(peer->acceptor, NULL);
+    peer->joined = true;
     while (peer->workers) {
         struct worker *w = peer->workers;
         peer->workers = w->next;
         pthread_join(w->thread, NULL);
         free(w);
     }
+}
+
+void peer_finish(struct peer *peer)
+{
+    shutdown(peer->listener, SHUT_RDWR); /* ends accept_all() */
+    join_all(peer);
+}
+
+void peer_stop(struct peer *peer)
+{
+    if (!peer)
+        return;
+    close(peer->stop_pipe[1]); /* its other end is readable from now on */
+    join_all(peer);
     close(peer->stop_pipe[0]);
     close(peer->listener);
     pthread_mutex_destroy(&peer->lock);

@@ -36,6 +36,8 @@ uint16_t peer_port(const struct peer *peer);
 unsigned peer_accepted(struct peer *peer); /* connections so far */
 /* Cuts every connection, lets every script return, waits for their threads. */
 void peer_stop(struct peer *peer);
+/* Accepts no more, and waits until every script has returned by itself. peer_stop() still has to follow. */
+void peer_finish(struct peer *peer);
 
 /* Inside a script. false or <= 0: the connection is over. */
 ssize_t peer_read(struct peer_conn *c, void *data, size_t len);

@@ -345,6 +345,15 @@ static void write_failed(struct aivo_conn *conn)
     aivo_conn_deadline(conn, conn->paused ? 0 : aivo_clock_us() + AIVO_REFUSE_US);
 }
 
+/* All is said to a peer that broke the protocol: it sees an end, and need not wait for ours. */
+static void half_close(struct aivo_conn *conn)
+{
+    conn->half_closed = true;
+    if (conn->tls)
+        aivo_tls_finish(conn->tls);
+    shutdown(aivo_watch_fd(conn->watch), SHUT_WR);
+}
+
 void aivo_conn_flush(struct aivo_conn *conn)
 {
     if (!conn->watch || conn->stage < AIVO_STAGE_PROXY || conn->stage == AIVO_STAGE_TLS || conn->cut)
@@ -367,6 +376,8 @@ void aivo_conn_flush(struct aivo_conn *conn)
             aivo_buf_free(&conn->out);
         else
             aivo_buf_clear(&conn->out);
+        if (conn->refused && !conn->half_closed)
+            half_close(conn);
     } else if (conn->sent > conn->out.len / 2) {
         memmove(conn->out.data, conn->out.data + conn->sent, unsent(conn));
         conn->out.len = unsent(conn);

@@ -49,7 +49,7 @@ enum aivo_status aivo_dial_prepare(struct aivo_conn *conn, const struct aivo_tra
     struct aivo_proxy proxy;
     enum aivo_status status = choose_proxy(request, &proxy, err);
     if (status == AIVO_OK && request->tls)
-        status = aivo_tls_cache_get(conn->net->tls_cache, &request->tls_options, &conn->tls_context, err);
+        status = aivo_tls_context_get(&request->tls_options, &conn->tls_context, err);
     if (status != AIVO_OK)
         return status;
     conn->tls_wanted = request->tls;
@@ -333,7 +333,7 @@ static void proxy_answered(struct aivo_conn *conn, const struct aivo_http_head *
         reached(conn);
         return;
     }
-    if (head->status == 407)
+    if (head->status == 407 || (head->status == 401 && conn->proxy.authorization)) /* tinyproxy: 401 */
         hint = conn->proxy.authorization ? "; its user name or password is wrong"
                                          : "; it wants a user name and password: http://user:password@host:port";
     else if (head->status == 403)

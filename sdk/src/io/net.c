@@ -119,7 +119,6 @@ static void net_destroy(struct aivo_net *net)
     if (!net)
         return;
     aivo_resolver_destroy(net->resolver); /* first: its threads wake the poller */
-    aivo_tls_cache_destroy(net->tls_cache);
     aivo_poller_destroy(net->poller);
     free(net->scratch);
     free(net);
@@ -136,9 +135,8 @@ static enum aivo_status net_create(struct aivo_net **out, struct aivo_error *err
     enum aivo_status status = aivo_poller_create(&net->poller, err);
     if (status == AIVO_OK) {
         net->resolver = aivo_resolver_create(aivo_resolve_system, wake_net, net);
-        net->tls_cache = aivo_tls_cache_create();
         net->scratch = malloc(AIVO_READ_BYTES);
-        if (!net->resolver || !net->tls_cache || !net->scratch)
+        if (!net->resolver || !net->scratch)
             status = aivo_error_join(err, AIVO_E_MEMORY, 0, "out of memory for a loop", (char *)NULL);
     }
     if (status != AIVO_OK)

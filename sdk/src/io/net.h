@@ -77,14 +77,14 @@ struct aivo_conn {
     bool resume;     /* todo: look at in, and read on */
     bool close_sent; /* nothing may be sent after it */
     bool cut;        /* writing failed: the reason comes from reading, or at the deadline */
-    bool refused;    /* CLOSING because the peer broke the protocol: why is set, what it sends is ignored */
+    bool half_closed;
+    bool refused; /* CLOSING because the peer broke the protocol: why is set, what it sends is ignored */
     struct aivo_error why;
 };
 
 struct aivo_net {
     struct aivo_poller *poller;
     struct aivo_resolver *resolver;
-    struct aivo_tls_cache *tls_cache;
     struct aivo_link conns, todo, timed;
     bool delivered; /* an event was given out: the client may have set another deadline */
     char *scratch;  /* AIVO_READ_BYTES: one for all connections */

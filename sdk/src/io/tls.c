@@ -6,17 +6,21 @@
 #include "transport.h"
 #include <errno.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_MAX 4 /* contexts kept while no connection uses them; one with the system's CAs is about 1 MB */
+#define CACHE_MAX 8 /* contexts kept while no connection uses them; one with a CA bundle is about 1 MB */
 
-struct aivo_tls_cache {
-    struct aivo_link contexts; /* least recently used first */
+/* Least recently used first. Process-wide, because what it keeps is costly, the same for everybody and never changed
+ * once made; OpenSSL's contexts may be shared by threads. */
+static struct {
+    pthread_mutex_t lock;
+    struct aivo_link contexts;
     unsigned count;
-};
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .contexts = {&cache.contexts, &cache.contexts}};
 
 const char *aivo_tls_reason(char out[120])
 {
@@ -154,43 +158,23 @@ static enum aivo_status make_context(const struct aivo_tls_options *options, str
     return status;
 }
 
-enum aivo_status aivo_tls_check(const struct aivo_tls_options *options, struct aivo_error *err)
+struct aivo_tls_context *aivo_tls_context_hold(struct aivo_tls_context *context)
 {
-    struct aivo_tls_context *context;
-    enum aivo_status status = make_context(options, &context, err);
-    if (status == AIVO_OK)
-        free_context(context);
-    return status;
-}
-
-struct aivo_tls_cache *aivo_tls_cache_create(void)
-{
-    struct aivo_tls_cache *cache = calloc(1, sizeof *cache);
-    if (cache)
-        aivo_list_init(&cache->contexts);
-    return cache;
+    pthread_mutex_lock(&cache.lock);
+    context->references++;
+    pthread_mutex_unlock(&cache.lock);
+    return context;
 }
 
 void aivo_tls_context_release(struct aivo_tls_context *context)
 {
-    if (context && --context->references == 0)
-        free_context(context);
-}
-
-static void forget(struct aivo_tls_cache *cache, struct aivo_link *link)
-{
-    aivo_list_remove(link);
-    cache->count--;
-    aivo_tls_context_release(AIVO_CONTAINER(link, struct aivo_tls_context, link));
-}
-
-void aivo_tls_cache_destroy(struct aivo_tls_cache *cache)
-{
-    if (!cache)
+    if (!context)
         return;
-    while (!aivo_list_empty(&cache->contexts))
-        forget(cache, cache->contexts.next);
-    free(cache);
+    pthread_mutex_lock(&cache.lock);
+    bool last = --context->references == 0;
+    pthread_mutex_unlock(&cache.lock);
+    if (last)
+        free_context(context);
 }
 
 static struct aivo_file_stamp stamp(const char *path)
@@ -199,6 +183,14 @@ static struct aivo_file_stamp stamp(const char *path)
     if (!path || stat(path, &s) != 0)
         return (struct aivo_file_stamp){0};
     return (struct aivo_file_stamp){(int64_t)s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec};
+}
+
+/* The system's bundle, where OpenSSL looks for it; where it uses a directory alone, files are read as they are needed.
+ */
+static const char *system_ca_file(void)
+{
+    const char *file = getenv(X509_get_default_cert_file_env());
+    return file ? file : X509_get_default_cert_file();
 }
 
 static bool same(const char *a, const char *b)
@@ -219,41 +211,64 @@ static bool copy(char **out, const char *text)
     return *out || !text;
 }
 
-enum aivo_status aivo_tls_cache_get(struct aivo_tls_cache *cache, const struct aivo_tls_options *options,
-                                    struct aivo_tls_context **out, struct aivo_error *err)
+/* With the lock held. The one made of these very options and files, or NULL. */
+static struct aivo_tls_context *find(const struct aivo_tls_options *options, const struct aivo_file_stamp stamps[3])
 {
-    struct aivo_file_stamp stamps[3] = {stamp(options->ca_file), stamp(options->cert_file), stamp(options->key_file)};
-    struct aivo_tls_context *context = NULL;
-    for (struct aivo_link *link = cache->contexts.next; link != &cache->contexts; link = link->next) {
-        context = AIVO_CONTAINER(link, struct aivo_tls_context, link);
-        if (fits(context, options))
-            break;
-        context = NULL;
-    }
-    if (context && memcmp(context->stamps, stamps, sizeof stamps) == 0) {
-        aivo_list_remove(&context->link); /* to the end: used last */
-        aivo_list_add(&cache->contexts, &context->link);
+    for (struct aivo_link *link = cache.contexts.next; link != &cache.contexts; link = link->next) {
+        struct aivo_tls_context *context = AIVO_CONTAINER(link, struct aivo_tls_context, link);
+        if (!fits(context, options) || memcmp(context->stamps, stamps, sizeof context->stamps) != 0)
+            continue;
+        aivo_list_remove(link); /* to the end: used last */
+        aivo_list_add(&cache.contexts, link);
         context->references++;
+        return context;
+    }
+    return NULL;
+}
+
+/* With the lock held; the one that had to go, or NULL. */
+static struct aivo_tls_context *keep(struct aivo_tls_context *context)
+{
+    struct aivo_link *oldest = cache.count == CACHE_MAX ? aivo_list_take(&cache.contexts) : NULL;
+    cache.count += !oldest;
+    context->references++;
+    aivo_list_add(&cache.contexts, &context->link);
+    return oldest ? AIVO_CONTAINER(oldest, struct aivo_tls_context, link) : NULL;
+}
+
+enum aivo_status aivo_tls_context_get(const struct aivo_tls_options *options, struct aivo_tls_context **out,
+                                      struct aivo_error *err)
+{
+    const char *ca_file = options->ca_file ? options->ca_file : system_ca_file();
+    struct aivo_file_stamp stamps[3] = {stamp(ca_file), stamp(options->cert_file), stamp(options->key_file)};
+    pthread_mutex_lock(&cache.lock);
+    struct aivo_tls_context *context = find(options, stamps);
+    pthread_mutex_unlock(&cache.lock);
+    if (context) {
         *out = context;
         return AIVO_OK;
     }
-    struct aivo_link *old = context ? &context->link : NULL;
     enum aivo_status status = make_context(options, &context, err);
     if (status != AIVO_OK)
         return status;
-    if (old)
-        forget(cache, old); /* a file was replaced */
     memcpy(context->stamps, stamps, sizeof stamps);
     if (!copy(&context->ca_file, options->ca_file) || !copy(&context->cert_file, options->cert_file) ||
         !copy(&context->key_file, options->key_file) || !copy(&context->pin_text, options->pin)) {
         free_context(context);
         return bad(err, AIVO_E_MEMORY, "out of memory for TLS", "", "");
     }
-    if (cache->count == CACHE_MAX)
-        forget(cache, cache->contexts.next);
-    cache->count++;
-    aivo_list_add(&cache->contexts, &context->link);
-    context->references++;
+    pthread_mutex_lock(&cache.lock);
+    struct aivo_tls_context *displaced = keep(context);
+    pthread_mutex_unlock(&cache.lock);
+    aivo_tls_context_release(displaced);
     *out = context;
     return AIVO_OK;
+}
+
+enum aivo_status aivo_tls_check(const struct aivo_tls_options *options, struct aivo_error *err)
+{
+    struct aivo_tls_context *context = NULL;
+    enum aivo_status status = aivo_tls_context_get(options, &context, err);
+    aivo_tls_context_release(context);
+    return status;
 }

@@ -8,17 +8,15 @@
 #include <aivo/options.h>
 #include <sys/types.h>
 
-/* CAs, client certificate, pins: made once for all connections with the same options. */
+/* CAs, client certificate and pins: loaded once, and shared by all connections of the process with the same options.
+ * Loading a CA bundle takes tens of milliseconds and a megabyte; aivo_tls_check() does it on the caller's thread,
+ * before the loop's thread asks for it. */
 struct aivo_tls_context;
 
-/* One for each loop: contexts by their options, remade when one of the files has changed. Loop's thread only. */
-struct aivo_tls_cache;
-
-struct aivo_tls_cache *aivo_tls_cache_create(void);
-void aivo_tls_cache_destroy(struct aivo_tls_cache *cache); /* NULL is allowed */
-enum aivo_status aivo_tls_cache_get(struct aivo_tls_cache *cache, const struct aivo_tls_options *options,
-                                    struct aivo_tls_context **out, struct aivo_error *err);
-void aivo_tls_context_release(struct aivo_tls_context *context); /* NULL is allowed */
+/* Thread-safe. Loads anew when one of the files was replaced since. */
+enum aivo_status aivo_tls_context_get(const struct aivo_tls_options *options, struct aivo_tls_context **out,
+                                      struct aivo_error *err);
+void aivo_tls_context_release(struct aivo_tls_context *context); /* thread-safe; NULL is allowed */
 
 struct aivo_tls;
 
@@ -34,6 +32,7 @@ int aivo_tls_handshake(struct aivo_tls *tls, struct aivo_error *err);
 /* Bytes moved (> 0), AIVO_IO_AGAIN, AIVO_IO_END (the peer closed), AIVO_IO_ERROR (err filled). */
 ssize_t aivo_tls_read(struct aivo_tls *tls, char *data, size_t len, struct aivo_error *err);
 ssize_t aivo_tls_write(struct aivo_tls *tls, const char *data, size_t len, struct aivo_error *err);
+void aivo_tls_finish(struct aivo_tls *tls); /* close_notify: nothing more will be written */
 bool aivo_tls_wants_write(const struct aivo_tls *tls);
 
 #endif

@@ -17,7 +17,7 @@ struct aivo_file_stamp {
 
 struct aivo_tls_context {
     struct aivo_link link;
-    unsigned references; /* the cache's, and one for each user */
+    unsigned references; /* the cache's, and one for each user; under the cache's lock */
     SSL_CTX *ctx;
     bool insecure, has_cert;
     unsigned pins;
@@ -25,6 +25,8 @@ struct aivo_tls_context {
     char *ca_file, *cert_file, *key_file, *pin_text;
     struct aivo_file_stamp stamps[3];
 };
+
+struct aivo_tls_context *aivo_tls_context_hold(struct aivo_tls_context *context); /* one reference more */
 
 /* The verify and client certificate callbacks of every context, in tls_session.c. */
 int aivo_tls_verify(int ok, X509_STORE_CTX *store);

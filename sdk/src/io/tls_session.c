@@ -232,13 +232,12 @@ struct aivo_tls *aivo_tls_create(struct aivo_tls_context *context, int fd, const
 {
     struct aivo_tls *tls = calloc(1, sizeof *tls);
     if (tls) {
-        tls->context = context;
+        tls->context = aivo_tls_context_hold(context);
         tls->fd = fd;
         snprintf(tls->host, sizeof tls->host, "%s", host);
         size_t len = strlen(tls->host);
         if (len > 1 && tls->host[len - 1] == '.')
             tls->host[len - 1] = 0;
-        context->references++;
         tls->ssl = SSL_new(context->ctx);
     }
     BIO *bio = tls && tls->ssl ? make_bio(tls) : NULL;
@@ -254,14 +253,19 @@ struct aivo_tls *aivo_tls_create(struct aivo_tls_context *context, int fd, const
     return tls;
 }
 
+void aivo_tls_finish(struct aivo_tls *tls)
+{
+    if (!tls->done || tls->broken || (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
+        return;
+    SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+}
+
 void aivo_tls_destroy(struct aivo_tls *tls)
 {
     if (!tls)
         return;
-    if (tls->done && !tls->broken) {
-        SSL_shutdown(tls->ssl);
-        ERR_clear_error();
-    }
+    aivo_tls_finish(tls);
     SSL_free(tls->ssl);
     aivo_tls_context_release(tls->context);
     free(tls);
