@@ -160,6 +160,20 @@ static bool check_pins(const char *pins, char error[CLI_ERROR_MAX])
     }
 }
 
+/* A plain WebSocket's path is its URL's: --path takes its place there. */
+static bool put_path(struct cli_common *common, char error[CLI_ERROR_MAX])
+{
+    if (!common->path || common->protocol != AIVO_PROTOCOL_WEBSOCKET) {
+        return true;
+    }
+    size_t host = scheme_len(common->url);
+    host += strcspn(common->url + host, "/?#");
+    const char *query = common->url + host + strcspn(common->url + host, "?#");
+    int len =
+        snprintf(common->with_path, sizeof(common->with_path), "%.*s%s%s", (int)host, common->url, common->path, query);
+    return (len > 0 && (size_t)len < sizeof(common->with_path)) || cli_fail(error, "--path: too long");
+}
+
 bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
 {
     common->timeout_given = common->timeout_ms != CLI_TIMEOUT_NOT_GIVEN;
@@ -188,7 +202,7 @@ bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
     if (common->proxy && *common->proxy && strncasecmp(common->proxy, "http://", 7) != 0) {
         return cli_fail(error, "--proxy: the proxy's URL must begin with http://");
     }
-    return true;
+    return put_path(common, error);
 }
 
 bool cli_event_check(const char *event, char error[CLI_ERROR_MAX])

@@ -158,11 +158,11 @@ static void on_notice(struct aivo_client *client, const struct aivo_error *error
 void cli_conn_options(const struct cli_common *common, struct aivo_options *options)
 {
     aivo_options_init(options);
-    options->url = common->url;
-    if (common->path) {
-        options->path = common->path;
-    } else if (common->protocol == AIVO_PROTOCOL_WEBSOCKET) {
+    options->url = *common->with_path ? common->with_path : common->url;
+    if (common->protocol == AIVO_PROTOCOL_WEBSOCKET) {
         options->path = NULL; /* the URL's own */
+    } else if (common->path) {
+        options->path = common->path;
     }
     if (common->nsp) {
         options->nsp = common->nsp;
@@ -216,7 +216,7 @@ static int exit_code_of_create(enum aivo_status status)
 int cli_conn_open(struct cli_conn *conn, const struct cli_common *common, struct aivo_options *options)
 {
     *conn = (struct cli_conn){.common = common, .timeout_ms = common->timeout_ms, .progress_ms = cli_now_ms()};
-    cli_url_public(common->url, conn->url, sizeof(conn->url));
+    cli_url_public(options->url, conn->url, sizeof(conn->url));
     bool failed = false;
     char *payload = options->auth_fn ? NULL : cli_auth_payload(common, common->token, &failed);
     if (failed) {

@@ -70,7 +70,8 @@ enum cli_log {
 
 /* The flags of every command that connects. NULL is not given. */
 struct cli_common {
-    const char *url; /* the first word */
+    const char *url;      /* the first word */
+    char with_path[2048]; /* plain WebSocket with --path: the URL with that path in it; else "" */
     const char *token, *token_file, *token_secret, *user, *auth;
     const char *nsp, *path;
     const char *ca, *cert, *key, *pin;
@@ -90,7 +91,7 @@ extern const struct cli_flag cli_common_flags[];
 extern const size_t cli_common_flag_count;
 
 void cli_common_init(struct cli_common *common);
-/* Do the values make sense, each and together? Puts the default in the place of a --timeout that was not given. */
+/* Do the values make sense, each and together? Fills in what follows from them: the default --timeout, with_path. */
 bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX]);
 
 /* Is this a URL of ours: a known scheme, a host, no user info? */

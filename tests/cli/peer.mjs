@@ -3,7 +3,9 @@
 //
 // script: {
 //   "status": 503,                     answers every HTTP request with this status instead of upgrading
+//   "path": "^/regex",                 answers 404 where the request's target does not match
 //   "silent": true,                    accepts and never answers
+//   "deaf": true,                      answers no PING
 //   "open": [frame, ...],              sent when the WebSocket is open (each connection)
 //   "on": [{"text": "^regex", "reply": [frame, ...], "times": 1}, ...]   the first that matches and is not used up
 // }
@@ -55,9 +57,11 @@ function converse(socket, script, rules, server) {
   const upgrade = () => {
     const end = buffer.indexOf('\r\n\r\n');
     if (end < 0) return;
+    const target = /^GET (\S+)/.exec(buffer.toString('latin1', 0, end))?.[1];
     const key = /sec-websocket-key: *(\S+)/i.exec(buffer.toString('latin1', 0, end))?.[1];
     buffer = buffer.subarray(end + 4);
     if (script.silent) return;
+    if (script.path && !new RegExp(script.path).test(target ?? '')) script.status = 404;
     if (script.status || !key) {
       socket.end(`HTTP/1.1 ${script.status ?? 400} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
       return;
