@@ -35,3 +35,9 @@ export PKG_CONFIG_PATH=$library/pkgconfig
 # shellcheck disable=SC2046  # flags are words
 ${CC:-cc} -std=c11 -Wall -Werror "$here/consumer/main.c" $(pkg-config --cflags --libs aivo) -o "$work/with-pkg-config"
 "$work/with-pkg-config"
+
+echo "the program in the README"
+awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' "$here/../../README.md" >"$work/readme.c"
+[ "$(wc -l <"$work/readme.c")" -gt 20 ]
+# shellcheck disable=SC2046
+${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -Wall -Werror "$work/readme.c" $(pkg-config --cflags --libs aivo) -o "$work/readme"
