@@ -67,9 +67,9 @@ struct srv_hub {
     struct srv_timer_list connect_list, idle_list, recheck_list, delay_list, greeting_list;
     struct srv_dedup dedup;
     struct srv_agent_reply reply;
-    struct aivo_buf packet; /* under construction */
-    struct aivo_buf text;   /* scratch */
-    struct srv_job *jobs;   /* events whose handling is delayed */
+    struct aivo_buf packet;      /* under construction */
+    struct aivo_buf text;        /* scratch */
+    struct srv_job *jobs;        /* events whose handling is delayed */
     uint64_t unix_minus_mono_us; /* so that one clock is read for an event; taken anew each SRV_HUB_CLOCK_US */
     uint64_t clock_taken_us;
     uint64_t last_us; /* when the last event of this turn was done: the next one's receipt, without a look at a clock */

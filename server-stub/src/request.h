@@ -33,7 +33,7 @@ struct srv_request {
     char asked_headers[SRV_REQUEST_HEADERS]; /* Access-Control-Request-Headers */
     size_t asked_headers_len;
     bool has_length, chunked, keep_alive;
-    bool octets; /* Content-Type: application/octet-stream, which Engine.IO 4 has no use for */
+    bool octets;     /* Content-Type: application/octet-stream, which Engine.IO 4 has no use for */
     uint64_t length; /* Content-Length */
 };
 

@@ -45,7 +45,10 @@ status=0
 for target in "${targets[@]}"; do
     seeds=tests/fuzz/corpus/$target
     kept=build/fuzz/corpus/$target
-    [ -x "$bin/fuzz_$target" ] && [ -d "$seeds" ] || { echo "no target or no corpus: $target" >&2; exit 2; }
+    if [ ! -x "$bin/fuzz_$target" ] || [ ! -d "$seeds" ]; then
+        echo "no target or no corpus: $target" >&2
+        exit 2
+    fi
     mkdir -p "$kept"
     options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1
         -artifact_prefix="$artifacts/$target-")
@@ -53,7 +56,7 @@ for target in "${targets[@]}"; do
     log=build/fuzz/$target.log
     if "$bin/fuzz_$target" "${options[@]}" "$kept" "$seeds" >"$log" 2>&1; then
         echo "ok   $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in ${seconds} s," \
-            "$(ls "$kept" | wc -l) kept"
+            "$(find "$kept" -type f | wc -l) kept"
     else
         status=1
         echo "FAIL $target: the log is $log"
