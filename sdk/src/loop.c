@@ -259,7 +259,7 @@ void aivo_task_wake(struct aivo_task *task)
 {
     struct aivo_loop *loop = task->loop;
     pthread_mutex_lock(&loop->lock);
-    bool first = !task->queued;
+    bool first = !task->queued && !task->removed;
     if (first) {
         task->queued = true;
         task->next_ready = NULL;
@@ -325,6 +325,7 @@ void aivo_task_remove(struct aivo_task *task)
     heap_remove(&loop->heap, task);
     task->deadline_us = AIVO_NEVER;
     pthread_mutex_lock(&loop->lock);
+    task->removed = true; /* the queue's thread may wake it until the queue is closed, which comes later */
     if (task->queued) {
         struct aivo_task **p = &loop->ready_first;
         while (*p != task)

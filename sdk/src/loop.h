@@ -15,6 +15,7 @@ struct aivo_task {
     struct aivo_loop *loop;
     void (*turn)(struct aivo_task *task); /* it was woken, or its deadline has come */
     bool queued;                          /* in the ready list; under the loop's lock */
+    bool removed;                         /* takes no turn any more; under the loop's lock */
     struct aivo_task *next_ready;         /* under the loop's lock */
     int64_t deadline_us;                  /* AIVO_NEVER: none */
     size_t heap_index;                    /* 0: not in the heap */
@@ -34,7 +35,8 @@ bool aivo_loop_here(const struct aivo_loop *loop); /* any thread: is this the lo
 void aivo_task_init(struct aivo_task *task, struct aivo_loop *loop, void (*turn)(struct aivo_task *));
 void aivo_task_wake(struct aivo_task *task); /* any thread: take a turn soon */
 void aivo_task_set_deadline(struct aivo_task *task, int64_t us);
-void aivo_task_remove(struct aivo_task *task); /* no turn is taken and nothing told any more */
+/* No turn is taken and nothing told any more, whoever still wakes it. */
+void aivo_task_remove(struct aivo_task *task);
 
 /* From now on the task takes a turn with network_changed set when the network has changed. The first call starts the
  * watching; where the system cannot tell, nobody is told. */
