@@ -96,10 +96,15 @@ static uint64_t mix(uint64_t h, const char *p, size_t len)
     return (h ^ 0xff) * 1099511628211u;
 }
 
-static void make_room(struct srv_dedup *d, uint64_t now_ms, size_t more)
+static void expire(struct srv_dedup *d, uint64_t now_ms)
 {
-    while (d->oldest && (now_ms - d->oldest->born_ms >= SRV_DEDUP_TTL_MS || d->count >= SRV_DEDUP_MAX_ENTRIES ||
-                         d->bytes + more > SRV_DEDUP_MAX_BYTES))
+    while (d->oldest && now_ms - d->oldest->born_ms >= SRV_DEDUP_TTL_MS)
+        push_out(d, d->oldest);
+}
+
+static void make_room(struct srv_dedup *d, size_t more)
+{
+    while (d->oldest && (d->count >= SRV_DEDUP_MAX_ENTRIES || d->bytes + more > SRV_DEDUP_MAX_BYTES))
         push_out(d, d->oldest);
 }
 
@@ -115,7 +120,7 @@ static struct srv_dedup_entry *add(struct srv_dedup *d, uint64_t hash, const cha
     memcpy(e->key + user_len + 1, id, id_len);
     e->hash = hash;
     e->born_ms = now_ms;
-    make_room(d, now_ms, cost(e));
+    make_room(d, cost(e));
     e->chain = *bucket(d, hash);
     *bucket(d, hash) = e;
     e->older = d->newest;
@@ -138,7 +143,7 @@ enum srv_dedup_verdict srv_dedup_begin(struct srv_dedup *d, const char *user, co
         return SRV_DEDUP_UNKNOWN;
     if (!d->table && !(d->table = calloc(TABLE_SIZE, sizeof *d->table)))
         return SRV_DEDUP_UNKNOWN;
-    make_room(d, now_ms, 0);
+    expire(d, now_ms);
     uint64_t hash = mix(mix(14695981039346656037u ^ d->seed, user, user_len), id, id_len);
     hash ^= hash >> 32;
     for (struct srv_dedup_entry *e = *bucket(d, hash); e; e = e->chain) {
