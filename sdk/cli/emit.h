@@ -36,6 +36,7 @@ struct emit {
 
     /* emitted at once */
     uint64_t open_lines, open_bytes; /* not confirmed */
+    bool ending;                     /* answers that still come do not count */
     uint64_t confirm_at;             /* without --ack: this many answered probes confirm all that was sent */
     /* durable */
     uint64_t waiting; /* in the queue's file, as far as the fates told so far say */

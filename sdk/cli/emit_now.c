@@ -24,8 +24,8 @@ static void on_ack(struct aivo_client *client, enum aivo_status status, const st
     emit->open_lines--;
     emit->open_bytes -= question->bytes;
     free(question);
-    if (status == AIVO_E_CANCELLED) {
-        return; /* we are ending */
+    if (emit->ending) {
+        return; /* counted and told already */
     }
     cli_conn_progress(&emit->conn);
     if (status != AIVO_OK) {
@@ -191,6 +191,7 @@ static bool timed_out(struct emit *emit, unsigned wake)
 static int finish(struct emit *emit)
 {
     struct cli_conn *conn = &emit->conn;
+    emit->ending = true;
     if (!is_done(emit) && !conn->connected && !conn->interrupted) {
         return cli_conn_failure(conn);
     }

@@ -5,7 +5,7 @@
 // The last line is "N passed, N failed, N skipped".
 import { execFileSync, spawn } from 'node:child_process';
 import { X509Certificate, createHash, createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -100,7 +100,9 @@ function runStep(step, cwd) {
     if (process.env[name]) env[name] = process.env[name];
   }
   const [program, args] = commandOf(step);
-  const child = spawn(program, args, { cwd, env });
+  const stdout = step.stdoutTo ? openSync(step.stdoutTo, 'w') : 'pipe';
+  const child = spawn(program, args, { cwd, env, stdio: ['pipe', stdout, 'pipe'] });
+  if (step.stdoutTo) closeSync(stdout);
   const result = { stdout: '', stderr: '', code: null, signal: null, ms: 0 };
   const began = Date.now();
   let signalled = false;
@@ -115,7 +117,7 @@ function runStep(step, cwd) {
       child.stdin.end(step.stdinLater.text);
     }
   };
-  child.stdout.setEncoding('utf8').on('data', (data) => { result.stdout += data; look(); });
+  child.stdout?.setEncoding('utf8').on('data', (data) => { result.stdout += data; look(); });
   child.stderr.setEncoding('utf8').on('data', (data) => { result.stderr += data; look(); });
   child.stdin.on('error', () => {}); // it may have ended without reading
   if (!step.stdinLater && !step.stdinOpen) child.stdin.end(step.stdin ?? '');
