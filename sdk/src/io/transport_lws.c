@@ -1,75 +1,56 @@
 /*
- * The poller on libwebsockets: its poll set, timer and wake-up. Sockets are ours and are watched as raw files; see
- * docs/adr/0005-client-sockets.md for why its WebSocket client is not used.
+ * The poller on libwebsockets: its timer, its wake-up, and its poll of one descriptor, an epoll set that holds the
+ * sockets. docs/adr/0005-client-sockets.md says why neither its WebSocket client nor its table of sockets is used.
  *
- * What readiness callbacks say is only noted down; the functions are called after lws_service() has returned. So they
- * may do anything, and libwebsockets is never entered from inside itself.
+ * While lws_service() runs, readiness is only noted; the functions are called after it has returned. So they may do
+ * anything, and libwebsockets is never entered from inside itself.
  */
 #include "poller.h"
 
 #include "clock.h"
 #include "errtext.h"
+#include <errno.h>
 #include <libwebsockets.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
+
+#define BATCH      64 /* sockets looked at in one turn; the rest is ready in the next one */
+#define FD_LIMIT   8  /* for libwebsockets: its own pipe and the epoll set */
+#define BUFFER_LEN 1024
 
 struct aivo_poller {
     struct lws_context *context;
     struct lws_vhost *vhost;
     lws_sorted_usec_list_t timer;
+    int epoll_fd;
+    bool sockets_ready; /* the epoll set has something to tell */
     struct aivo_link ready;
 };
 
 struct aivo_watch {
     struct aivo_poller *poller;
-    struct lws *wsi; /* NULL once libwebsockets has closed it */
-    int fd;          /* that of wsi, or a duplicate that outlives it */
-    unsigned events; /* noted and not yet reported */
+    int fd;
+    uint32_t interest; /* EPOLLIN and EPOLLOUT; meaningless once out */
+    bool out;          /* taken out of the epoll set after a hang-up, which it would report for ever */
+    unsigned events;   /* noted and not yet reported */
     struct aivo_link ready;
     aivo_watch_fn fn;
     void *user;
 };
 
-static void note(struct aivo_watch *watch, unsigned event)
-{
-    watch->events |= event;
-    aivo_list_add(&watch->poller->ready, &watch->ready);
-}
-
-/* libwebsockets saw a hang-up and closes its descriptor after this: what was received is still to be read, and the
- * socket's error to be asked for, so a duplicate takes its place. */
-static void wsi_closed(struct aivo_watch *watch)
-{
-    watch->wsi = NULL;
-    watch->fd = dup(watch->fd);
-    note(watch, AIVO_HANGUP);
-}
-
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *session, void *in, size_t len)
 {
     (void)session, (void)in, (void)len;
-    struct aivo_watch *watch;
-    switch (reason) {
-    case LWS_CALLBACK_RAW_RX_FILE:
-    case LWS_CALLBACK_RAW_WRITEABLE_FILE:
-    case LWS_CALLBACK_RAW_CLOSE_FILE:
-        watch = lws_get_opaque_user_data(wsi);
-        if (!watch)
-            return 0; /* removed */
-        if (reason == LWS_CALLBACK_RAW_CLOSE_FILE)
-            wsi_closed(watch);
-        else
-            note(watch, reason == LWS_CALLBACK_RAW_RX_FILE ? AIVO_READABLE : AIVO_WRITABLE);
-        return 0;
-    default:
-        return 0;
-    }
+    if (reason == LWS_CALLBACK_RAW_RX_FILE)
+        ((struct aivo_poller *)lws_get_opaque_user_data(wsi))->sockets_ready = true;
+    return 0;
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = "aivo", .callback = on_event, .rx_buffer_size = 0},
+    {.name = "aivo", .callback = on_event},
     {.name = NULL},
 };
 
@@ -84,6 +65,20 @@ static void silence(void)
     lws_set_log_level(0, no_log);
 }
 
+/* libwebsockets closes the descriptor with its context. */
+static bool adopt_epoll(struct aivo_poller *poller)
+{
+    lws_adopt_desc_t desc = {
+        .vh = poller->vhost,
+        .type = LWS_ADOPT_RAW_FILE_DESC,
+        .vh_prot_name = protocols[0].name,
+        .opaque = poller,
+    };
+    poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    desc.fd.filefd = poller->epoll_fd;
+    return poller->epoll_fd >= 0 && lws_adopt_descriptor_vhost_via_info(&desc) != NULL;
+}
+
 enum aivo_status aivo_poller_create(struct aivo_poller **out, struct aivo_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -96,16 +91,18 @@ enum aivo_status aivo_poller_create(struct aivo_poller **out, struct aivo_error 
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-        .pt_serv_buf_size = 1024, /* it reads nothing for us */
+        .pt_serv_buf_size = BUFFER_LEN, /* it reads nothing for us */
         .max_http_header_pool = 1,
-        .http_proxy_address = "", /* or the environment's would be used */
+        .fd_limit_per_thread = FD_LIMIT, /* or it takes 16 bytes for every descriptor the process may have */
+        .http_proxy_address = "",        /* or the environment's would be used */
         .vhost_name = "aivo",
     };
     poller->context = lws_create_context(&info);
     poller->vhost = poller->context ? lws_create_vhost(poller->context, &info) : NULL;
-    if (!poller->vhost) {
+    if (!poller->vhost || !adopt_epoll(poller)) {
         aivo_poller_destroy(poller);
-        return aivo_error_join(err, AIVO_E_SYSTEM, 0, "libwebsockets cannot make a context", (char *)NULL);
+        return aivo_error_join(err, AIVO_E_SYSTEM, errno, "libwebsockets cannot make a loop; is a limit reached?",
+                               (char *)NULL);
     }
     *out = poller;
     return AIVO_OK;
@@ -138,17 +135,56 @@ static void set_timer(struct aivo_poller *poller, int64_t deadline_us, int64_t n
         lws_sul_schedule(poller->context, 0, &poller->timer, timer_rang, in_us);
 }
 
+static void note(struct aivo_watch *watch, unsigned events)
+{
+    watch->events |= events;
+    aivo_list_add(&watch->poller->ready, &watch->ready);
+}
+
+static void set_interest(struct aivo_watch *watch, uint32_t interest)
+{
+    struct epoll_event event = {.events = interest, .data.ptr = watch};
+    if (watch->out || watch->interest == interest)
+        return;
+    watch->interest = interest;
+    epoll_ctl(watch->poller->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+}
+
+static void leave_set(struct aivo_watch *watch)
+{
+    if (!watch->out)
+        epoll_ctl(watch->poller->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    watch->out = true;
+}
+
+static void look(struct aivo_poller *poller)
+{
+    struct epoll_event events[BATCH];
+    poller->sockets_ready = false;
+    int n = epoll_wait(poller->epoll_fd, events, BATCH, 0);
+    for (int i = 0; i < n; i++) {
+        struct aivo_watch *watch = events[i].data.ptr;
+        uint32_t found = events[i].events;
+        note(watch, ((found & EPOLLIN) ? AIVO_READABLE : 0u) | ((found & EPOLLOUT) ? AIVO_WRITABLE : 0u) |
+                        ((found & (EPOLLHUP | EPOLLERR)) ? AIVO_HANGUP : 0u));
+        if (found & (EPOLLHUP | EPOLLERR))
+            leave_set(watch);
+        else if (found & EPOLLOUT)
+            set_interest(watch, watch->interest & ~(uint32_t)EPOLLOUT);
+    }
+}
+
 void aivo_poller_wait(struct aivo_poller *poller, int64_t deadline_us)
 {
     int64_t now_us = aivo_clock_us();
-    bool wait = aivo_list_empty(&poller->ready) && deadline_us > now_us;
+    bool wait = deadline_us > now_us;
     if (wait)
         set_timer(poller, deadline_us, now_us);
     lws_service(poller->context, wait ? 0 : -1);
-    /* Only what is ready now: a function may make further ones ready. */
-    struct aivo_link batch, *link;
-    aivo_list_move(&poller->ready, &batch);
-    while ((link = aivo_list_take(&batch)) != NULL) {
+    if (poller->sockets_ready)
+        look(poller);
+    struct aivo_link *link;
+    while ((link = aivo_list_take(&poller->ready)) != NULL) {
         struct aivo_watch *watch = AIVO_CONTAINER(link, struct aivo_watch, ready);
         unsigned events = watch->events;
         watch->events = 0;
@@ -163,18 +199,11 @@ void aivo_poller_wake(struct aivo_poller *poller)
 
 struct aivo_watch *aivo_watch_add(struct aivo_poller *poller, int fd, aivo_watch_fn fn, void *user)
 {
-    struct aivo_watch *watch = calloc(1, sizeof *watch);
+    struct aivo_watch *watch = malloc(sizeof *watch);
     if (watch) {
-        *watch = (struct aivo_watch){.poller = poller, .fd = fd, .fn = fn, .user = user};
-        lws_adopt_desc_t desc = {
-            .vh = poller->vhost,
-            .type = LWS_ADOPT_RAW_FILE_DESC,
-            .fd = {.filefd = fd},
-            .vh_prot_name = protocols[0].name,
-            .opaque = watch,
-        };
-        watch->wsi = lws_adopt_descriptor_vhost_via_info(&desc);
-        if (watch->wsi)
+        *watch = (struct aivo_watch){.poller = poller, .fd = fd, .interest = EPOLLIN, .fn = fn, .user = user};
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+        if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
             return watch;
     }
     free(watch);
@@ -189,14 +218,12 @@ int aivo_watch_fd(const struct aivo_watch *watch)
 
 void aivo_watch_read(struct aivo_watch *watch, bool on)
 {
-    if (watch->wsi)
-        lws_rx_flow_control(watch->wsi, on);
+    set_interest(watch, (watch->interest & ~(uint32_t)EPOLLIN) | (on ? EPOLLIN : 0u));
 }
 
 void aivo_watch_write(struct aivo_watch *watch)
 {
-    if (watch->wsi)
-        lws_callback_on_writable(watch->wsi);
+    set_interest(watch, watch->interest | EPOLLOUT);
 }
 
 void aivo_watch_remove(struct aivo_watch *watch)
@@ -204,11 +231,7 @@ void aivo_watch_remove(struct aivo_watch *watch)
     if (!watch)
         return;
     aivo_list_remove(&watch->ready);
-    if (watch->wsi) {
-        lws_set_opaque_user_data(watch->wsi, NULL);
-        lws_set_timeout(watch->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); /* closes fd */
-    } else if (watch->fd >= 0) {
-        close(watch->fd);
-    }
+    leave_set(watch);
+    close(watch->fd);
     free(watch);
 }
