@@ -3,7 +3,7 @@
 #include "config_table.h"
 #include "cors.h"
 #include "env.h"
-#include "tls.h"
+#include "certificate.h"
 #include <aivo/aivo.h>
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* aivo-server: reads its configuration, serves until it is told to end. */
 #include "server.h"
-#include "tls.h"
+#include "certificate.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

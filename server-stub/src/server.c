@@ -1,7 +1,7 @@
 #include "server.h"
 #include "clock.h"
 #include "conn.h"
-#include "tls.h"
+#include "certificate.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

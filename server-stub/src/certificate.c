@@ -1,4 +1,4 @@
-#include "tls.h"
+#include "certificate.h"
 #include "server.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>

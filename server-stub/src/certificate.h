@@ -1,6 +1,6 @@
 /* The server's certificate: checked before libwebsockets sees it, because libwebsockets does not say when it is bad. */
-#ifndef SRV_TLS_H
-#define SRV_TLS_H
+#ifndef SRV_CERTIFICATE_H
+#define SRV_CERTIFICATE_H
 
 #include "config.h"
 #include <libwebsockets.h>
