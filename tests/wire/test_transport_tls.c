@@ -83,6 +83,32 @@ static void test_good(void **state)
     assert_true(attempt(&w, certs.server, "localhost", tls));
 }
 
+/* The same over IPv6, where the name that is checked is the address. */
+static void test_ipv6(void **state)
+{
+    (void)state;
+    struct peer_tls_files files = {.cert = certs.server, .key = certs.key};
+    struct peer *peer = peer_start_at("::1", echo_script, &files);
+    if (!peer) {
+        print_message("SKIP: no IPv6 loopback\n");
+        skip();
+    }
+    struct wire w;
+    wire_start(&w, NULL);
+    struct aivo_transport_request request = wire_request(peer_port(peer));
+    request.host = "::1";
+    request.tls = true;
+    request.tls_options.ca_file = certs.ca;
+    wire_connect(&w, &request);
+    wire_until(&w, opened, 1);
+    assert_int_equal(t->send(w.conn, "six", 3, false), AIVO_OK);
+    wire_until(&w, messages, 1);
+    assert_string_equal(w.got[0].data, "six");
+    wire_free(&w);
+    t->destroy(w.net);
+    peer_stop(peer);
+}
+
 /* An unknown CA, a self-signed, an expired, a not yet valid certificate and wrong names: each with its own words. */
 static void test_refused(void **state)
 {
@@ -366,16 +392,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_insecure),
-        cmocka_unit_test(test_pin),
-        cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_no_tls),
-        cmocka_unit_test(test_plain_to_tls),
-        cmocka_unit_test(test_big),
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_renewed),
+        cmocka_unit_test(test_good),     cmocka_unit_test(test_ipv6),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_insecure), cmocka_unit_test(test_pin),          cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_no_tls),   cmocka_unit_test(test_plain_to_tls), cmocka_unit_test(test_big),
+        cmocka_unit_test(test_check),    cmocka_unit_test(test_renewed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -109,9 +109,11 @@ static void next_address(struct aivo_conn *conn, int error)
         hint = "; a firewall may drop the packets";
     bool many = conn->addresses->count > 1;
     aivo_address_text(&conn->addresses->list[conn->addresses->count - 1], at);
-    aivo_conn_fail(conn, via(conn, AIVO_E_CONNECT), error, "cannot connect to ", target(conn, whom), " (",
+    bool known = strstr(target(conn, whom), at) != NULL; /* the host was given as this address */
+    aivo_conn_fail(conn, via(conn, AIVO_E_CONNECT), error, "cannot connect to ", whom, known ? "" : " (",
                    many ? "the last of " : "", many ? aivo_decimal(count, conn->addresses->count) : "",
-                   many ? " addresses, " : "", at, "): ", strerror(error), hint, (char *)NULL);
+                   many ? " addresses, " : "", known ? "" : at, known ? "" : ")", ": ", strerror(error), hint,
+                   (char *)NULL);
 }
 
 static void set_options(int fd)
