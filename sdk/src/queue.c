@@ -244,7 +244,7 @@ enum aivo_status aivo_queue_send(struct aivo_queue *q, const char *event, const 
         pthread_cond_wait(&q->space, &q->lock);
     *q->jobs_tail = &job;
     q->jobs_tail = &job.next;
-    if (q->job_count++ == 0)
+    if (++q->job_count == 1 || q->job_count == q->awaited)
         pthread_cond_signal(&q->work);
     while (!job.done)
         pthread_cond_wait(&q->done, &q->lock);

@@ -27,7 +27,7 @@ struct aivo_queue_sink {
 
 /* Opens or makes the file. A file that is no queue is moved aside (FILE.corrupt-<time>) and reported by notice.
  * wake is called from the store thread when aivo_queue_step() has something to do; it must only wake the loop.
- * store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
+ * wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
 enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,
                                  void (*wake)(void *user), void *user, struct aivo_queue **out, struct aivo_error *err);
 /* Finishes what is under way and joins the store thread. Nothing may be in aivo_queue_send() any more. */

@@ -78,6 +78,7 @@ struct aivo_queue {
     pthread_cond_t space; /* senders wait for a place among the jobs */
     struct job *jobs, **jobs_tail;
     uint32_t job_count;
+    uint32_t awaited; /* jobs that the store thread waits for a moment; 0: it does not */
     struct aivo_delivery *delivery;
     struct aivo_queue_clock clock;
     struct ops ops;
@@ -101,6 +102,8 @@ struct aivo_queue {
     /* The store thread only. */
     struct aivo_store_db *db;
     struct ops taken;
+    uint32_t last_batch; /* jobs in the last transaction */
+    int64_t commit_us;   /* what it took */
     struct aivo_uuid_source uuids;
     int64_t passed_seq;     /* what is only on disk and not after this has left */
     int64_t write_after_us; /* the next try of what failed and no sender waits for */

@@ -13,6 +13,7 @@
 #define LONGEST_WAIT_US INT64_C(60000000) /* then the wall clock is looked at again */
 #define SKEW_MS         1000              /* the queue's clock is saved when it is off the wall clock by so much more */
 #define SAVE_EVERY_US   INT64_C(60000000)
+#define GATHER_MOST_US  INT64_C(500)
 #define FAILURES_MAX    8 /* single sends that failed in one batch: the others fail alike, unasked */
 
 /* What one transaction changes in the queue's figures once it is committed. */
@@ -85,6 +86,23 @@ static void wait_for_work(struct aivo_queue *q)
         struct timespec until = {.tv_sec = (time_t)(due_us / 1000000), .tv_nsec = (long)(due_us % 1000000) * 1000};
         pthread_cond_timedwait(&q->work, &q->lock, &until);
     }
+}
+
+/* The senders of the last batch are just being woken and most come back at once: waiting for them, a fraction of what a
+ * commit takes, saves every second commit. One thread alone is never waited for. Locked on entry and return. */
+static void gather(struct aivo_queue *q)
+{
+    if (q->last_batch <= 1 || !q->jobs || q->job_count >= q->last_batch)
+        return;
+    int64_t patience_us = q->commit_us / 4 < GATHER_MOST_US ? q->commit_us / 4 : GATHER_MOST_US;
+    int64_t until_us = aivo_clock_us() + patience_us;
+    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
+    q->awaited = q->last_batch;
+    while (q->job_count < q->last_batch && !q->closing) {
+        if (pthread_cond_timedwait(&q->work, &q->lock, &until) != 0)
+            break;
+    }
+    q->awaited = 0;
 }
 
 /* Takes what waits, but no more bytes than one transaction should carry. Locked. */
@@ -438,8 +456,9 @@ static void finish(struct aivo_queue *q, struct job *jobs, size_t count)
         job->done = true; /* from here on its caller may return */
         job = next;
     }
-    pthread_cond_broadcast(&q->done);
     pthread_mutex_unlock(&q->lock);
+    /* After the unlock, so that who wakes finds it free. The queue is still there: closing it joins this thread. */
+    pthread_cond_broadcast(&q->done);
 }
 
 struct reading {
@@ -596,6 +615,7 @@ void *aivo_queue_store_main(void *queue)
     pthread_mutex_lock(&q->lock);
     for (;;) {
         wait_for_work(q);
+        gather(q);
         bool last = q->closing && !q->jobs;
         size_t count;
         struct job *jobs = take_jobs(q, &count);
@@ -605,8 +625,11 @@ void *aivo_queue_store_main(void *queue)
         bool write = last || count > 0 || q->backlog > 0 || wants_upkeep(q);
         take_ops(q);
         pthread_mutex_unlock(&q->lock);
+        int64_t begun_us = aivo_clock_us();
         if (write && !quiet)
             write_all(q, jobs, count, last);
+        q->commit_us = aivo_clock_us() - begun_us;
+        q->last_batch = (uint32_t)count;
         finish(q, jobs, count);
         if (last)
             return NULL;
@@ -615,7 +638,7 @@ void *aivo_queue_store_main(void *queue)
         q->store->tidy(q->db, count == 0);
         pthread_mutex_lock(&q->lock);
         look |= q->notice_count > notices || (held_back && q->backlog < AIVO_QUEUE_BACKLOG_MAX);
-        if (look) {
+        if (look && q->wake) {
             pthread_mutex_unlock(&q->lock);
             q->wake(q->user);
             pthread_mutex_lock(&q->lock);
