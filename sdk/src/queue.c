@@ -249,6 +249,9 @@ enum aivo_status aivo_queue_send(struct aivo_queue *q, const char *event, const 
     while (!job.done)
         pthread_cond_wait(&q->done, &q->lock);
     pthread_mutex_unlock(&q->lock);
+    if (job.status ==
+        AIVO_E_CORRUPT) /* found out only now: to the sender it is one more reason why it cannot be stored */
+        job.status = job.err.status = AIVO_E_STORE;
     if (job.status != AIVO_OK) {
         if (err)
             *err = job.err;

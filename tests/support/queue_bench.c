@@ -116,7 +116,7 @@ void bench_connect(struct bench *b)
 
 enum aivo_status bench_try_open(struct bench *b, struct aivo_error *err)
 {
-    return aivo_queue_open(&b->options, NULL, on_wake, b, &b->q, err);
+    return aivo_queue_open(&b->options, b->store, on_wake, b, &b->q, err);
 }
 
 void bench_open(struct bench *b)

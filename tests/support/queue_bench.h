@@ -10,6 +10,7 @@
 struct bench {
     char dir[128], path[160];
     struct aivo_queue_options options;
+    const struct aivo_store *store; /* NULL: SQLite */
     struct aivo_queue *q;
     pthread_mutex_t lock;
     pthread_cond_t woken;

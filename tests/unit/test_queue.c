@@ -483,6 +483,101 @@ static void test_threads_and_evictions(void **state)
     assert_int_equal(bench_pending(b), 0);
 }
 
+static enum aivo_status insert_unless_poison(struct aivo_store_db *db, const struct aivo_store_row *row,
+                                             struct aivo_error *err)
+{
+    if (strstr(row->args, "poison")) {
+        *err = (struct aivo_error){.status = AIVO_E_CORRUPT, .code = 11, .message = "poison"};
+        return AIVO_E_CORRUPT;
+    }
+    return aivo_store_sqlite.insert(db, row, err);
+}
+
+static void *write_some_poison(void *user)
+{
+    struct writer *w = user;
+    for (int i = 0; i < EACH; i++) {
+        bool poison = (w->number + i) % 11 == 0;
+        char args[32];
+        struct aivo_error err;
+        snprintf(args, sizeof args, poison ? "[\"poison\"]" : "[%d,%d]", w->number, i);
+        enum aivo_status status = aivo_queue_send(w->b->q, "event", args, NULL, &err);
+        if (status != (poison ? AIVO_E_STORE : AIVO_OK) || (poison && strcmp(err.message, "poison") != 0))
+            return "wrong result";
+    }
+    return NULL;
+}
+
+/* Some messages cannot be stored, and they are in one batch with others: each sender gets its own right result, and
+ * what was accepted is there, in order. */
+static void test_bad_ones_in_a_batch(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_store store = aivo_store_sqlite;
+    struct writer writers[WRITERS];
+    store.insert = insert_unless_poison;
+    b->store = &store;
+    bench_open(b);
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.b = b, .number = i};
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_some_poison, &writers[i]), 0);
+    }
+    size_t accepted = 0;
+    for (int i = 0; i < WRITERS; i++) {
+        void *result;
+        pthread_join(writers[i].thread, &result);
+        assert_null(result);
+        for (int k = 0; k < EACH; k++)
+            accepted += (i + k) % 11 != 0;
+    }
+    assert_int_equal(bench_pending(b), accepted);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, accepted);
+    int last[WRITERS];
+    memset(last, -1, sizeof last);
+    for (size_t i = 0; i < accepted; i++) {
+        int who = -1, what = -1;
+        assert_int_equal(sscanf(b->sent[i].args, "[%d,%d]", &who, &what), 2);
+        assert_true(what > last[who]);
+        last[who] = what;
+    }
+    bench_close(b); /* before the store on this stack goes */
+}
+
+static bool unreadable_now;
+
+static enum aivo_status load_if_readable(struct aivo_store_db *db, int64_t after, uint32_t limit, aivo_store_row_fn fn,
+                                         void *user, struct aivo_error *err)
+{
+    if (__atomic_load_n(&unreadable_now, __ATOMIC_RELAXED)) {
+        *err = (struct aivo_error){.status = AIVO_E_STORE, .code = 10, .message = "cannot read"};
+        return AIVO_E_STORE;
+    }
+    return aivo_store_sqlite.load(db, after, limit, fn, user, err);
+}
+
+/* The file cannot be read for a while: reported, and the messages go out when it can be again. */
+static void test_read_failure(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_store store = aivo_store_sqlite;
+    store.load = load_if_readable;
+    b->store = &store;
+    __atomic_store_n(&unreadable_now, true, __ATOMIC_RELAXED);
+    bench_open(b);
+    bench_connect(b);
+    send_numbers(b, 1, 2);
+    bench_run_until(b, &b->notice_count, 1);
+    send_numbers(b, 3, 3);
+    assert_string_equal(b->notices[0].message, "cannot read");
+    assert_int_equal(bench_pending(b), 3);
+    __atomic_store_n(&unreadable_now, false, __ATOMIC_RELAXED);
+    bench_run_until(b, &b->sent_count, 3);
+    assert_string_equal(b->sent[0].args, "[1]");
+    bench_close(b);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
@@ -505,6 +600,8 @@ int main(void)
         TEST(test_answered_then_closed),
         TEST(test_sixteen_threads),
         TEST(test_threads_and_evictions),
+        TEST(test_bad_ones_in_a_batch),
+        TEST(test_read_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
