@@ -1,7 +1,7 @@
 #include "server.h"
+#include "certificate.h"
 #include "clock.h"
 #include "conn.h"
-#include "certificate.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -147,10 +147,30 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
                  server->config->ssl_enabled ? " with this certificate" : "");
         return false;
     }
+    if (!srv_log_enabled(&server->log, SRV_LOG_DEBUG))
+        lws_set_log_level(0, NULL); /* from now on its lines are about what peers do wrong: they could fill a disk */
     return true;
 }
 
 /* --- start and end --- */
+
+/* A token of our own is minted and checked before anybody's: a key that cannot check any is found at the start. */
+static bool check_auth(struct srv_server *server, char *error, size_t error_size)
+{
+    const struct srv_config *config = server->config;
+    if (config->jwt_public_key_path)
+        return true; /* we cannot sign for that one */
+    int64_t now_s = (int64_t)(srv_unix_ms() / 1000);
+    char *token = srv_auth_mint(config->jwt_secret, "self-check", now_s, now_s + 60, 0);
+    struct srv_identity identity;
+    enum srv_auth_status status =
+        token ? srv_auth_verify(server->auth, token, strlen(token), now_s, &identity) : SRV_AUTH_MEMORY;
+    free(token);
+    if (status == SRV_AUTH_OK)
+        return true;
+    snprintf(error, error_size, "NEXTAUTH_SECRET cannot be used: %s", srv_auth_strerror(status));
+    return false;
+}
 
 static bool start_parts(struct srv_server *server, char *error, size_t error_size)
 {
@@ -161,6 +181,8 @@ static bool start_parts(struct srv_server *server, char *error, size_t error_siz
         return false;
     if (!config->conformance && !srv_auth_new(config->jwt_public_key_path ? NULL : config->jwt_secret,
                                               config->jwt_public_key_path, &server->auth, error, error_size))
+        return false;
+    if (server->auth && !check_auth(server, error, error_size))
         return false;
     size_t queue = (size_t)config->max_payload_bytes * 4;
     struct srv_engine_options options = {.ping_interval_ms = config->ping_interval_ms,
