@@ -97,6 +97,7 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
     atomic_init(&c->state, AIVO_STATE_DISCONNECTED);
     atomic_init(&c->max_payload, 0);
     atomic_init(&c->generation, 0);
+    atomic_init(&c->created, false);
     bool by_dispatch = options->callbacks == AIVO_CALLBACKS_DISPATCH;
     enum aivo_status status = aivo_dispatch_init(&c->dispatch, by_dispatch, err);
     if (status == AIVO_OK)
@@ -114,6 +115,8 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
     const struct aivo_instant at = aivo_instant_now();
     c->snapshot.time_ms = at.unix_ms;
     aivo_quality_snapshot(&c->quality, at.now_us, &c->snapshot);
+    atomic_store(&c->created, true);
+    aivo_task_wake(&c->task); /* the queue may have asked for it already */
     *out = c;
     return AIVO_OK;
 }

@@ -46,6 +46,7 @@ struct aivo_client {
     struct aivo_dispatch dispatch; /* any thread */
 
     atomic_int state;                 /* enum aivo_state; any thread reads */
+    atomic_bool created;              /* before that the loop's thread keeps off, whatever wakes it */
     _Atomic uint16_t generation;      /* of the connection, in the ids that events are answered by; any thread reads */
     atomic_uint_fast64_t max_payload; /* the server's, 0: unknown; any thread reads */
     pthread_mutex_t lock;             /* guards the fields up to the next blank line: any thread */

@@ -480,6 +480,8 @@ static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *a
 void aivo_client_turn(struct aivo_task *task)
 {
     struct aivo_client *c = client_of(task);
+    if (!atomic_load(&c->created))
+        return;
     if (c->destroy_asked) {
         aivo_client_finish(c);
         return;
