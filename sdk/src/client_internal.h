@@ -36,6 +36,7 @@ struct aivo_client {
 
     bool open_failed; /* connect() failed at once: to be told to the session after its actions are carried out */
     struct aivo_error open_error;
+    bool started;         /* once: callbacks are set by then, so what the queue has to tell is told from then on */
     bool queue_blocked;   /* the send buffer had no room for the next durable message */
     bool paused;          /* reading is stopped: the program does not dispatch */
     struct aivo_buf out;  /* scratch for a packet to send */

@@ -391,6 +391,7 @@ static bool obey(struct aivo_client *c, struct aivo_command *command, const stru
 {
     switch (command->type) {
     case AIVO_CMD_START:
+        c->started = true;
         if (c->settings.options.watch_network)
             aivo_loop_watch_network(c->task.loop, &c->task);
         aivo_session_start(c->session, at);
@@ -468,7 +469,7 @@ static int64_t least(int64_t a, int64_t b)
 static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *at)
 {
     int64_t deadline = least(aivo_session_deadline(c->session), aivo_acks_deadline(c->acks));
-    if (c->queue)
+    if (c->queue && c->started)
         deadline = least(deadline, aivo_queue_deadline(c->queue));
     if (c->queue_blocked)
         deadline = least(deadline, at->now_us + BLOCKED_US);
@@ -507,7 +508,7 @@ void aivo_client_turn(struct aivo_task *task)
         carry_out(c, &at);
     }
     expire_acks(c, &at);
-    if (c->queue) {
+    if (c->queue && c->started) {
         c->queue_blocked = false;
         aivo_queue_step(c->queue, &at, &queue_sink, c);
     }

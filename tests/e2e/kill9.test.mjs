@@ -22,13 +22,19 @@ async function sendAndDie(t, options, after) {
   return { accepted, fates: driver.all("fate") };
 }
 
+// The queue is empty, and as many fates as there were messages have been told.
+async function empty(driver, messages, limitMs) {
+  await until(async () => (await driver.do("stats")).pending === 0, "the queue is empty", limitMs);
+  await until(() => driver.all("fate").length >= messages, `the fates of ${messages} messages`);
+}
+
 // The next process on the same file delivers what is left.
 async function drain(t, options, limitMs = 60000) {
   const driver = new Driver(t);
   await driver.create(options);
   const begin = await driver.do("stats");
   await driver.do("start");
-  await until(async () => (await driver.do("stats")).pending === 0, "the queue is empty", limitMs);
+  await empty(driver, begin.pending, limitMs);
   return { left: begin.pending, fates: driver.all("fate"), driver };
 }
 
@@ -74,7 +80,7 @@ test("aivo-server is killed while the queue drains, twice, and restarted on the 
     await until(() => driver.all("fate").length >= 10, "some more are acknowledged", 20000);
     await restart();
   }
-  await until(async () => (await driver.do("stats")).pending === 0, "the queue is empty", 60000);
+  await empty(driver, pending, 60000);
   const done = assertAllDelivered(before.accepted, [...before.fates, ...driver.all("fate")]);
   // What the killed process was told and could not print any more is known from the queue: it was removed.
   const unknown = before.accepted.filter((event) => !done.has(event.id));
