@@ -85,6 +85,24 @@ static void add_latencies(cJSON *object, const struct aivo_quality *q)
     add_figure(object, "handler_ms", q->handler_ms);
 }
 
+static void add_causes(cJSON *object, const struct aivo_quality *q)
+{
+    cJSON *causes = cJSON_AddArrayToObject(object, "causes");
+    for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
+        cJSON *cause = cJSON_CreateObject();
+        cJSON_AddStringToObject(cause, "cause", aivo_cause_name(q->causes[i].cause));
+        add_figure(cause, "points", q->causes[i].points);
+        cJSON_AddItemToArray(causes, cause);
+    }
+}
+
+/* While connected a connection may be in doubt. */
+static const char *state_name(const struct cli_snapshot *snapshot)
+{
+    bool suspect = snapshot->state == AIVO_STATE_CONNECTED && snapshot->quality.suspect;
+    return suspect ? "suspect" : aivo_state_name(snapshot->state);
+}
+
 char *cli_snapshot_json(const struct cli_snapshot *snapshot)
 {
     const struct aivo_quality *q = &snapshot->quality;
@@ -93,13 +111,12 @@ char *cli_snapshot_json(const struct cli_snapshot *snapshot)
     cli_time_text(q->time_ms, time);
     cJSON_AddStringToObject(object, "time", time);
     cJSON_AddStringToObject(object, "url", snapshot->url);
-    cJSON_AddStringToObject(object, "state", aivo_state_name(snapshot->state));
+    cJSON_AddStringToObject(object, "state", state_name(snapshot));
     cJSON_AddStringToObject(object, "level", aivo_level_name(q->level));
     add_figure(object, "score", q->score);
     add_latencies(object, q);
     add_count(object, "samples", q->samples);
-    /* The library does not yet say what took points off: unknown, not "nothing". */
-    cJSON_AddNullToObject(object, "causes");
+    add_causes(object, q);
     add_queue(object, snapshot->queue);
     add_count(object, "reconnects", q->reconnects);
     char *text = cJSON_PrintUnformatted(object); /* NULL too where an allocation above failed for good */
@@ -190,6 +207,18 @@ static void put_latency(struct text *text, const struct aivo_quality *q)
     put(text, "%s ms", figure(q->latency_ms, a));
 }
 
+/* What cost most, where it cost a whole point. */
+static void put_cause(struct text *text, const struct cli_snapshot *snapshot)
+{
+    const struct aivo_quality *q = &snapshot->quality;
+    if (snapshot->state == AIVO_STATE_CONNECTED && q->suspect) {
+        put(text, "  suspect");
+    }
+    if (q->cause_count > 0 && q->causes[0].points >= 1) {
+        put(text, "  %s -%.0f", aivo_cause_name(q->causes[0].cause), q->causes[0].points);
+    }
+}
+
 void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX])
 {
     const struct aivo_quality *q = &snapshot->quality;
@@ -208,6 +237,7 @@ void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MA
     put(&text, "  ");
     put_loss(&text, q);
     put(&text, "  %s", stability(q));
+    put_cause(&text, snapshot);
 }
 
 void cli_summary_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX])
@@ -320,6 +350,12 @@ static void put_figures(struct text *line, size_t *left, const struct cli_snapsh
     put_short_loss(&text, q, unicode);
     put_segment(line, left, segment);
     put_segment(line, left, stability(q));
+    text.used = 0;
+    segment[0] = '\0';
+    put_cause(&text, snapshot);
+    if (text.used > 2) {
+        put_segment(line, left, segment + 2); /* put_segment puts the two spaces itself */
+    }
 }
 
 void cli_live_line(const struct cli_snapshot *snapshot, const struct cli_history *history, const struct cli_look *look,

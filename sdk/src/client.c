@@ -192,6 +192,16 @@ enum aivo_status aivo_client_stop(struct aivo_client *c)
     return leave(c, &(struct aivo_command){.type = AIVO_CMD_STOP});
 }
 
+enum aivo_status aivo_client_quality_start(struct aivo_client *c)
+{
+    return leave(c, &(struct aivo_command){.type = AIVO_CMD_QUALITY_START});
+}
+
+enum aivo_status aivo_client_quality_stop(struct aivo_client *c)
+{
+    return leave(c, &(struct aivo_command){.type = AIVO_CMD_QUALITY_STOP});
+}
+
 void aivo_client_retry_now(struct aivo_client *c)
 {
     leave(c, &(struct aivo_command){.type = AIVO_CMD_RETRY});

@@ -37,6 +37,8 @@ struct aivo_client {
     bool open_failed; /* connect() failed at once: to be told to the session after its actions are carried out */
     struct aivo_error open_error;
     bool started;         /* once: callbacks are set by then, so what the queue has to tell is told from then on */
+    bool found_dead;      /* the measuring's verdict: to be told to the session by the turn */
+    int64_t suspended_us; /* how long the machine had slept when last looked at */
     bool queue_blocked;   /* the send buffer had no room for the next durable message */
     bool paused;          /* reading is stopped: the program does not dispatch */
     struct aivo_buf out;  /* scratch for a packet to send */
@@ -74,6 +76,16 @@ void aivo_client_finish(struct aivo_client *c);
 /* client_turn.c: the loop's side. */
 void aivo_client_turn(struct aivo_task *task);
 void aivo_client_teardown(struct aivo_client *c); /* stops everything; frees nothing */
+
+/* client_quality.c: what is measured. */
+void aivo_client_measure(struct aivo_client *c, const struct aivo_instant *at); /* what is due */
+void aivo_client_tick_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled);
+void aivo_client_probe_answered(struct aivo_client *c, const struct aivo_instant *at, uint64_t id);
+void aivo_client_handler_answered(struct aivo_client *c, const struct aivo_instant *at, uint64_t id,
+                                  const struct aivo_json *answer);
+bool aivo_client_is_probe(const struct aivo_json *args); /* of a quality_pong: the answer to one of ours */
+/* Once after a verdict of dead: true, and why. */
+bool aivo_client_take_dead(struct aivo_client *c, struct aivo_error *why);
 
 /* client_send.c: what goes out. On the loop's thread, connected. */
 struct aivo_outgoing {

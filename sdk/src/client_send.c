@@ -65,6 +65,8 @@ enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outg
     enum aivo_status status = t->send(c->conn, c->out.data, c->out.len, false);
     for (size_t i = 0; status == AIVO_OK && i < p->attachment_count; i++)
         status = t->send(c->conn, p->attachments[i].data, p->attachments[i].len, true);
+    if (status == AIVO_OK)
+        aivo_quality_wrote(&c->quality, aivo_clock_us());
     return status;
 }
 

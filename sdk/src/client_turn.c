@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_PREFIX "aivo:"     /* of the pingIds that are ours: their quality_pong is not the program's */
 #define ACK_ID_BITS  48          /* of a received event's ack id; the connection's generation is above them */
 #define BLOCKED_US   (10 * 1000) /* the send buffer is full: look again after this long */
 #define EVENT_ROUNDS 8           /* connect() that fails at once, told to the session, may be asked for again */
@@ -20,35 +19,6 @@ static struct aivo_client *client_of(struct aivo_task *task)
 static const struct aivo_transport *transport_of(const struct aivo_client *c)
 {
     return aivo_loop_transport(c->task.loop);
-}
-
-static bool is_ours(const struct aivo_json *args)
-{
-    struct aivo_json first = aivo_json_at(args, 1);
-    if (first.type != AIVO_JSON_OBJECT)
-        return false;
-    struct aivo_json id = aivo_json_get(&first, "pingId");
-    size_t n = sizeof PROBE_PREFIX - 1;
-    return id.type == AIVO_JSON_STRING && id.len > n + 1 && memcmp(id.text + 1, PROBE_PREFIX, n) == 0;
-}
-
-/* Keeps the snapshot that other threads read, and tells of it where something is new. */
-static void publish_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled, bool level_changed)
-{
-    struct aivo_quality q = {.time_ms = at->unix_ms};
-    aivo_quality_snapshot(&c->quality, at->now_us, &q);
-    pthread_mutex_lock(&c->lock);
-    c->snapshot = q;
-    pthread_mutex_unlock(&c->lock);
-    if (sampled || level_changed)
-        aivo_tell_quality(c, &q, level_changed, sampled);
-}
-
-static void tick_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled)
-{
-    unsigned events = aivo_quality_tick(&c->quality, at->now_us);
-    if (sampled || events)
-        publish_quality(c, at, sampled || (events & AIVO_QUALITY_LOST), events & AIVO_QUALITY_LEVEL);
 }
 
 /* Ends every ack that waits; the queue learns of the disconnection by itself. */
@@ -117,7 +87,7 @@ static void deliver_event(struct aivo_client *c, const struct aivo_action *a)
         aivo_tell_notice(c, &error);
         return;
     }
-    if (strcmp(message.event, "quality_pong") == 0 && is_ours(&packet->data))
+    if (strcmp(message.event, "quality_pong") == 0 && aivo_client_is_probe(&packet->data))
         return;
     message.recovered = a->recovered;
     if (packet->has_id && packet->id < UINT64_C(1) << ACK_ID_BITS) {
@@ -132,10 +102,12 @@ static void deliver_ack(struct aivo_client *c, const struct aivo_action *a, cons
     struct aivo_ack entry;
     if (!aivo_acks_take(c->acks, a->message->packet.id, &entry))
         return; /* late: its time-out was told */
+    if (entry.kind != AIVO_ACK_PROBE)
+        aivo_quality_app_ack(&c->quality, at->now_us, entry.sent_us);
     if (entry.kind == AIVO_ACK_QUEUE) {
         aivo_queue_answered(c->queue, at, entry.cookie, AIVO_OK, &a->message->packet.data);
     } else if (entry.kind == AIVO_ACK_PROBE) {
-        aivo_quality_handler_answer(&c->quality, at->now_us, entry.cookie);
+        aivo_client_handler_answered(c, at, entry.cookie, &a->message->packet.data);
     } else {
         struct aivo_attachment attachments[AIVO_SIO_MAX_ATTACHMENTS];
         struct aivo_message message = unpack(c, a->message, false, attachments);
@@ -167,8 +139,7 @@ static void note_connected(struct aivo_client *c, const struct aivo_instant *at)
     pthread_mutex_lock(&c->lock);
     snprintf(c->sid, sizeof c->sid, "%s", aivo_session_sid(c->session));
     pthread_mutex_unlock(&c->lock);
-    if (c->settings.options.quality.enabled)
-        aivo_quality_connected(&c->quality, at->now_us);
+    aivo_quality_connected(&c->quality, at->now_us);
     if (c->queue)
         aivo_queue_connected(c->queue, at);
 }
@@ -179,8 +150,8 @@ static void note_disconnected(struct aivo_client *c, const struct aivo_instant *
     pthread_mutex_lock(&c->lock);
     c->sid[0] = '\0';
     pthread_mutex_unlock(&c->lock);
-    if (c->settings.options.quality.enabled)
-        aivo_quality_disconnected(&c->quality, at->now_us);
+    aivo_quality_disconnected(&c->quality, at->now_us);
+    c->found_dead = false;
     if (c->queue)
         aivo_queue_disconnected(c->queue, at);
 }
@@ -202,7 +173,7 @@ static void change_state(struct aivo_client *c, const struct aivo_action *a, con
     if (a->to == AIVO_STATE_CONNECTED)
         note_connected(c, at);
     atomic_store(&c->state, a->to);
-    tick_quality(c, at, false);
+    aivo_client_tick_quality(c, at, false);
     aivo_tell_state(c, a->from, a->to, failed ? &a->error : NULL);
     if (a->from == AIVO_STATE_CONNECTED)
         end_acks(c, AIVO_E_CLOSED);
@@ -222,6 +193,7 @@ static void on_message(void *user, const char *data, size_t len, bool binary)
 {
     struct aivo_client *c = user;
     const struct aivo_instant at = aivo_instant_now();
+    aivo_quality_heard(&c->quality, at.now_us);
     aivo_session_message(c->session, &at, data, len, binary);
     carry_out(c, &at);
 }
@@ -237,8 +209,8 @@ static void on_pong(void *user, const void *payload, size_t len)
         return;
     memcpy(text, payload, len);
     uint64_t id = strtoull(text + 1, NULL, 10);
-    if (text[0] == 'p' && aivo_quality_pong(&c->quality, at.now_us, id)) {
-        tick_quality(c, &at, true);
+    if (text[0] == 'p') {
+        aivo_client_probe_answered(c, &at, id);
     } else if (text[0] == 'q') {
         struct aivo_ack entry;
         if (aivo_acks_take(c->acks, id, &entry) && entry.kind == AIVO_ACK_QUEUE)
@@ -337,33 +309,6 @@ static void carry_out(struct aivo_client *c, const struct aivo_instant *at)
     aivo_task_wake(&c->task); /* the deadlines may have moved */
 }
 
-static void probe_if_due(struct aivo_client *c, const struct aivo_instant *at)
-{
-    struct aivo_quality_probe probe;
-    if (!c->conn || c->paused || !aivo_quality_next_probe(&c->quality, at->now_us, &probe))
-        return;
-    char text[32];
-    int n = snprintf(text, sizeof text, "p%llu", (unsigned long long)probe.id);
-    transport_of(c)->ping(c->conn, text, (size_t)n); /* a failure shows as closed() */
-    aivo_quality_probe_sent(&c->quality, at->now_us, probe.id);
-    if (!probe.ask_handler || c->settings.options.protocol != AIVO_PROTOCOL_SOCKETIO)
-        return;
-    struct aivo_ack entry = {.kind = AIVO_ACK_PROBE,
-                             .cookie = probe.id,
-                             .sent_us = at->now_us,
-                             .deadline_us = at->now_us + (int64_t)c->settings.options.quality.timeout_ms * 1000};
-    if (!aivo_acks_add(c->acks, &entry))
-        return;
-    char args[64];
-    n = snprintf(args, sizeof args, "[{\"pingId\":\"" PROBE_PREFIX "%llu\"}]", (unsigned long long)probe.id);
-    struct aivo_outgoing packet = {
-        .event = "quality_ping", .event_len = 12, .args = args, .args_len = (size_t)n, .ack_id = &entry.id};
-    if (aivo_client_write(c, &packet) == AIVO_OK)
-        aivo_quality_handler_sent(&c->quality, at->now_us, probe.id);
-    else
-        aivo_acks_take(c->acks, entry.id, &entry);
-}
-
 static enum aivo_status sink_send(void *user, uint64_t ticket, const struct aivo_queued *message,
                                   uint32_t ack_timeout_ms)
 {
@@ -413,6 +358,11 @@ static bool obey(struct aivo_client *c, struct aivo_command *command, const stru
         if (c->conn && c->paused)
             transport_of(c)->pause(c->conn, false);
         c->paused = false;
+        aivo_quality_resumed(&c->quality, at->now_us);
+        break;
+    case AIVO_CMD_QUALITY_START:
+    case AIVO_CMD_QUALITY_STOP:
+        aivo_quality_enable(&c->quality, at->now_us, command->type == AIVO_CMD_QUALITY_START);
         break;
     case AIVO_CMD_DESTROY: {
         struct aivo_teardown *done = command->user; /* the command lies on the waiting thread's stack */
@@ -473,9 +423,19 @@ static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *a
         deadline = least(deadline, aivo_queue_deadline(c->queue));
     if (c->queue_blocked)
         deadline = least(deadline, at->now_us + BLOCKED_US);
-    if (c->settings.options.quality.enabled && !c->paused)
+    if (!c->paused)
         deadline = least(deadline, aivo_quality_deadline(&c->quality, at->now_us));
     return deadline;
+}
+
+/* The measuring's verdict, well before the heartbeat would find out. */
+static void end_if_dead(struct aivo_client *c, const struct aivo_instant *at)
+{
+    struct aivo_error why;
+    if (!aivo_client_take_dead(c, &why))
+        return;
+    aivo_session_dead(c->session, at, &why);
+    carry_out(c, at);
 }
 
 void aivo_client_turn(struct aivo_task *task)
@@ -501,8 +461,9 @@ void aivo_client_turn(struct aivo_task *task)
         aivo_session_retry_now(c->session, &at);
         carry_out(c, &at);
     }
-    if (c->paused)
-        aivo_session_heard(c->session, &at); /* it is we who do not listen */
+    bool unasked = c->settings.options.protocol == AIVO_PROTOCOL_WEBSOCKET && !c->quality.options.enabled;
+    if (c->paused || unasked)
+        aivo_session_heard(c->session, &at); /* it is we who do not listen, or send nothing to be answered */
     if (aivo_session_deadline(c->session) <= at.now_us) {
         aivo_session_tick(c->session, &at);
         carry_out(c, &at);
@@ -512,10 +473,9 @@ void aivo_client_turn(struct aivo_task *task)
         c->queue_blocked = false;
         aivo_queue_step(c->queue, &at, &queue_sink, c);
     }
-    if (c->settings.options.quality.enabled && !c->paused) {
-        tick_quality(c, &at, false);
-        probe_if_due(c, &at);
-    }
+    if (!c->paused)
+        aivo_client_measure(c, &at);
+    end_if_dead(c, &at);
     aivo_task_set_deadline(task, next_deadline(c, &at));
 }
 

@@ -17,6 +17,8 @@ enum aivo_command_type {
     AIVO_CMD_ACK,
     AIVO_CMD_RAW,
     AIVO_CMD_RESUME,
+    AIVO_CMD_QUALITY_START,
+    AIVO_CMD_QUALITY_STOP,
     AIVO_CMD_DESTROY,
 };
 

@@ -33,6 +33,8 @@ void aivo_options_init(struct aivo_options *o)
                     .interval_ms = 10000,
                     .timeout_ms = 5000,
                     .quality_ping = true,
+                    .profile = AIVO_PROFILE_STANDARD,
+                    .window = 10,
                     .thresholds = {100, 250, 500}},
     };
 }
@@ -101,6 +103,8 @@ static enum aivo_status check_ranges(const struct aivo_options *o, struct aivo_e
         {"queue.retry_cap_ms", o->queue.retry_cap_ms, 1, day},
         {"quality.interval_ms", o->quality.interval_ms, 100, hour},
         {"quality.timeout_ms", o->quality.timeout_ms, 100, hour},
+        {"quality.window", o->quality.window, 3, 60},
+        {"quality.profile", o->quality.profile, AIVO_PROFILE_STANDARD, AIVO_PROFILE_CLASSIC},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const struct range *r = &ranges[i];

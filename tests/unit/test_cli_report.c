@@ -137,6 +137,7 @@ static void test_json_values(void **state)
     assert_non_null(strstr(text, "\"latency_ms\":112.346,\"avg_latency_ms\":100,\"min_latency_ms\":0,"));
     assert_non_null(strstr(text, "\"loss_pct\":0,\"loss_low_pct\":0,\"loss_high_pct\":27.753,"));
     assert_non_null(strstr(text, "\"stable\":true"));
+    assert_non_null(strstr(text, "\"causes\":[],"));
     assert_non_null(strstr(text, "\"queue\":{\"pending\":3,\"in_flight\":1,\"dead\":0},\"reconnects\":2}"));
     free(text);
 }
@@ -237,12 +238,35 @@ static void test_live_look(void **state)
     assert_string_equal(line, "Offline 0  reconnecting");
 }
 
+/* What took points off is listed in its order, in JSON and in the line; a connection in doubt says so. */
+static void test_causes(void **state)
+{
+    (void)state;
+    struct cli_snapshot s = known();
+    s.quality.cause_count = 2;
+    s.quality.causes[0] = (struct aivo_quality_cause){AIVO_CAUSE_UPLINK_LOSS, 20.5};
+    s.quality.causes[1] = (struct aivo_quality_cause){AIVO_CAUSE_LOCAL_STALL, 0};
+    s.quality.suspect = true;
+    char *text = cli_snapshot_json(&s);
+    assert_non_null(strstr(text, "\"causes\":[{\"cause\":\"uplink-loss\",\"points\":20.5},"
+                                 "{\"cause\":\"local-stall\",\"points\":0}],"));
+    assert_non_null(strstr(text, "\"state\":\"suspect\""));
+    free(text);
+    char line[CLI_LINE_MAX];
+    cli_snapshot_text(&s, line);
+    assert_non_null(strstr(line, "stable  suspect  uplink-loss -2"));
+    s.state = AIVO_STATE_RECONNECTING; /* doubt is of a connection */
+    text = cli_snapshot_json(&s);
+    assert_non_null(strstr(text, "\"state\":\"reconnecting\""));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time),      cmocka_unit_test(test_json_keys), cmocka_unit_test(test_json_values),
-        cmocka_unit_test(test_text),      cmocka_unit_test(test_sparkline), cmocka_unit_test(test_live_width),
-        cmocka_unit_test(test_live_look),
+        cmocka_unit_test(test_time),       cmocka_unit_test(test_json_keys), cmocka_unit_test(test_json_values),
+        cmocka_unit_test(test_causes),     cmocka_unit_test(test_text),      cmocka_unit_test(test_sparkline),
+        cmocka_unit_test(test_live_width), cmocka_unit_test(test_live_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

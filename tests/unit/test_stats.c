@@ -60,8 +60,7 @@ static void test_wilson(void **state)
 {
     (void)state;
     static const struct {
-        uint64_t hits, n;
-        double low, high;
+        double hits, n, low, high;
     } cases[] = {
         {0, 10, 0, 0.27753}, {10, 10, 0.72247, 1},         {5, 10, 0.23659, 0.76341},     {1, 10, 0.01787, 0.40416},
         {0, 1, 0, 0.79345},  {50, 1000, 0.03813, 0.06531}, {300, 3000, 0.08975, 0.11127}, {0, 0, 0, 1},

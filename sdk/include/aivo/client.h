@@ -179,6 +179,13 @@ AIVO_API enum aivo_status aivo_client_queue_stats(struct aivo_client *client, st
 
 /** A snapshot. */
 AIVO_API void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out);
+/**
+ * Begin or end measuring by hand; the option quality.enabled says how it is at first. Begun again, loss, percentiles
+ * and counts are of then on. Without measuring the level is OFFLINE, and only the server's heartbeat finds a dead
+ * connection (over a plain WebSocket nothing does). AIVO_OK also if it is so already; AIVO_E_MEMORY.
+ */
+AIVO_API enum aivo_status aivo_client_quality_start(struct aivo_client *client);
+AIVO_API enum aivo_status aivo_client_quality_stop(struct aivo_client *client);
 
 /** @name Callbacks on the caller's thread (AIVO_CALLBACKS_DISPATCH)
  * Poll aivo_client_fd() for reading; when it is readable, call aivo_client_dispatch(). While more than 1,024 events

@@ -75,10 +75,13 @@ struct aivo_queue_options {
 /** Measuring. */
 struct aivo_quality_options {
     bool enabled;         /**< true */
-    uint32_t interval_ms; /**< 10,000: time between probes; 100..3,600,000 */
-    uint32_t timeout_ms;  /**< 5,000: an unanswered probe is lost */
+    uint32_t interval_ms; /**< 10,000: time between probes, +-10 %; 100..3,600,000. At most 2 s for the first 20 s, 1 s
+                               while something looks wrong */
+    uint32_t timeout_ms;  /**< 5,000: an unanswered probe is lost, and the connection dead if nothing else came */
     bool quality_ping;    /**< true: every third probe also asks the server's handler, where it answers */
     struct aivo_quality_thresholds thresholds; /**< 100, 250, 500 ms */
+    enum aivo_quality_profile profile;         /**< AIVO_PROFILE_STANDARD */
+    uint32_t window;                           /**< 10; 3..60: samples that mean, jitter and score are of */
 };
 
 /**

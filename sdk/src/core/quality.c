@@ -1,35 +1,17 @@
-#include "quality.h"
-
+#include "quality_impl.h"
 #include "stats.h"
 #include <math.h>
 #include <string.h>
 
 #define DEFAULT_INTERVAL_MS 10000
 #define DEFAULT_TIMEOUT_MS  5000
-#define Z_95                1.960 /* two-sided 95 % */
-#define STABLE_BELOW        0.3   /* stddev / mean */
-
-const char *aivo_level_name(enum aivo_level level)
-{
-    switch (level) {
-    case AIVO_LEVEL_OFFLINE:
-        return "Offline";
-    case AIVO_LEVEL_POOR:
-        return "Poor";
-    case AIVO_LEVEL_FAIR:
-        return "Fair";
-    case AIVO_LEVEL_GOOD:
-        return "Good";
-    case AIVO_LEVEL_EXCELLENT:
-        return "Excellent";
-    }
-    return "Offline";
-}
-
-static int64_t interval_us(const struct aivo_quality_core *q)
-{
-    return (int64_t)q->options.interval_ms * 1000;
-}
+#define LOST_BEYOND_MS      150.0  /* a round trip this much above the median waited for a retransmit */
+#define WATCH_EVERY_US      100000 /* how often the kernel is asked while something is late */
+#define WATCH_MARGIN_US     100000 /* beyond the mean, what is unanswered is late */
+#define WATCH_UNKNOWN_US    300000 /* the same without a mean */
+#define STALL_US            100000 /* so much after the deadline it was this process that was late */
+#define STALL_READ_MS       30     /* data lay in the kernel for so long before it was read */
+#define STALLS_IN_A_ROW     4      /* who is always late gets what there is */
 
 static int64_t timeout_us(const struct aivo_quality_core *q)
 {
@@ -41,92 +23,27 @@ static double ms_between(int64_t from_us, int64_t to_us)
     return to_us > from_us ? (double)(to_us - from_us) / 1000.0 : 0;
 }
 
-static void push(double *ring, size_t cap, size_t *len, size_t *next, double value)
+static bool is_classic(const struct aivo_quality_core *q)
 {
-    ring[*next] = value;
-    *next = (*next + 1) % cap;
-    if (*len < cap)
-        ++*len;
+    return q->options.profile == AIVO_PROFILE_CLASSIC;
 }
 
-/* ---- What the samples say ---- */
+/* ---- Beginning and end ---- */
 
-/* The window that counts now, oldest first. */
-struct window {
-    double values[AIVO_QUALITY_WINDOW];
-    size_t len;
-};
-
-static struct window own_window(const struct aivo_quality_core *q)
+static void forget_connection(struct aivo_quality_core *q)
 {
-    struct window w = {.len = q->window_len};
-    size_t first = q->window_len < AIVO_QUALITY_WINDOW ? 0 : q->window_next;
-    for (size_t i = 0; i < w.len; i++)
-        w.values[i] = q->window[(first + i) % AIVO_QUALITY_WINDOW];
-    return w;
+    q->probe = AIVO_QUALITY_IDLE;
+    q->hanging = q->suspect = q->dead = q->answers = q->stalled = false;
+    q->handler_due = q->handler_waiting = false;
+    q->handler_unanswered = 0;
+    q->path_known = false;
+    q->wrote_us = q->promised_us = AIVO_QUALITY_NEVER;
+    q->latest_ms = (double)NAN;
+    q->score = (struct aivo_score){.begun = false};
+    q->layers = (struct aivo_layers){.handler_len = 0};
+    aivo_window_clear(&q->window);
+    aivo_loss_connected(&q->loss);
 }
-
-/* While a probe hangs for longer than the mean, its age stands where its sample will: a full window's oldest sample
- * makes room. So a hung link cannot keep its last level. */
-static struct window effective_window(const struct aivo_quality_core *q, int64_t now_us)
-{
-    struct window w = own_window(q);
-    if (!q->hanging || !w.len)
-        return w;
-    double age_ms = ms_between(q->hang_since_us, now_us);
-    if (!(age_ms > aivo_stats_mean(w.values, w.len)))
-        return w;
-    if (w.len == AIVO_QUALITY_WINDOW)
-        memmove(w.values, w.values + 1, --w.len * sizeof(w.values[0]));
-    w.values[w.len++] = age_ms;
-    return w;
-}
-
-/* 100 at 0 ms, then through these points; beyond the last it stays there. */
-static double rtt_score(double mean_ms)
-{
-    static const struct {
-        double ms, score;
-    } points[] = {{0, 100}, {100, 80}, {250, 60}, {500, 40}, {1000, 20}, {3000, 5}};
-    const size_t last = sizeof(points) / sizeof(points[0]) - 1;
-    for (size_t i = 0; i < last; i++) {
-        double width = points[i + 1].ms - points[i].ms, drop = points[i].score - points[i + 1].score;
-        if (mean_ms < points[i + 1].ms)
-            return points[i].score - drop * (mean_ms - points[i].ms) / width;
-    }
-    return points[last].score;
-}
-
-static int score_of(const struct window *w)
-{
-    int score = (int)(rtt_score(aivo_stats_mean(w->values, w->len)) + 0.5);
-    return score < 1 ? 1 : score > 100 ? 100 : score;
-}
-
-static enum aivo_level level_of(const struct window *w, const struct aivo_quality_thresholds *t)
-{
-    double mean_ms = aivo_stats_mean(w->values, w->len);
-    if (mean_ms < t->excellent_ms)
-        return AIVO_LEVEL_EXCELLENT;
-    if (mean_ms < t->good_ms)
-        return AIVO_LEVEL_GOOD;
-    return mean_ms < t->fair_ms ? AIVO_LEVEL_FAIR : AIVO_LEVEL_POOR;
-}
-
-static bool offline(const struct aivo_quality_core *q)
-{
-    return !q->connected || !q->window_len;
-}
-
-enum aivo_level aivo_quality_level(const struct aivo_quality_core *q, int64_t now_us)
-{
-    if (offline(q))
-        return AIVO_LEVEL_OFFLINE;
-    struct window w = effective_window(q, now_us);
-    return level_of(&w, &q->options.thresholds);
-}
-
-/* ---- Probing ---- */
 
 void aivo_quality_init(struct aivo_quality_core *q, const struct aivo_quality_options *options)
 {
@@ -136,19 +53,28 @@ void aivo_quality_init(struct aivo_quality_core *q, const struct aivo_quality_op
         q->options.interval_ms = DEFAULT_INTERVAL_MS;
     if (!q->options.timeout_ms)
         q->options.timeout_ms = DEFAULT_TIMEOUT_MS;
-    q->latest_ms = (double)NAN;
+    aivo_window_init(&q->window, q->options.window);
+    forget_connection(q);
 }
 
-static void forget_connection(struct aivo_quality_core *q)
+static void begin_probing(struct aivo_quality_core *q, int64_t now_us)
 {
-    q->probe = AIVO_QUALITY_IDLE;
-    q->hanging = false;
-    q->handler_waiting = false;
-    q->handler_unanswered = 0;
-    q->handler_len = q->handler_next = 0;
-    q->pong_id = q->early_id = 0;
-    q->window_len = q->window_next = 0;
-    q->latest_ms = (double)NAN;
+    aivo_pace_begin(&q->pace, now_us, (int64_t)q->options.interval_ms * 1000);
+    q->probe_due_us = q->watched_us = now_us;
+}
+
+void aivo_quality_enable(struct aivo_quality_core *q, int64_t now_us, bool on)
+{
+    if (q->options.enabled == on)
+        return;
+    q->options.enabled = on;
+    forget_connection(q);
+    if (!on)
+        return;
+    aivo_loss_reset(&q->loss);
+    q->answered = q->local_stalls = 0;
+    q->ring_len = q->ring_next = 0;
+    begin_probing(q, now_us);
 }
 
 void aivo_quality_connected(struct aivo_quality_core *q, int64_t now_us)
@@ -156,7 +82,7 @@ void aivo_quality_connected(struct aivo_quality_core *q, int64_t now_us)
     forget_connection(q);
     q->connected = true;
     q->connections++;
-    q->probe_due_us = now_us;
+    begin_probing(q, now_us);
 }
 
 void aivo_quality_disconnected(struct aivo_quality_core *q, int64_t now_us)
@@ -166,111 +92,133 @@ void aivo_quality_disconnected(struct aivo_quality_core *q, int64_t now_us)
     q->connected = false;
 }
 
+void aivo_quality_resumed(struct aivo_quality_core *q, int64_t now_us)
+{
+    q->probe = AIVO_QUALITY_IDLE;
+    q->hanging = q->handler_waiting = false;
+    q->wrote_us = q->promised_us = AIVO_QUALITY_NEVER;
+    q->probe_due_us = q->watched_us = now_us;
+}
+
+/* ---- Time ---- */
+
+/* Called first at every entry. Whoever comes long after the deadline was kept from coming. */
+static void note_lateness(struct aivo_quality_core *q, int64_t now_us)
+{
+    if (q->promised_us != AIVO_QUALITY_NEVER && now_us - q->promised_us > STALL_US && q->probe == AIVO_QUALITY_SENT)
+        q->probe_late = true;
+    q->promised_us = AIVO_QUALITY_NEVER;
+}
+
+static bool retransmitted(const struct aivo_quality_core *q, const struct aivo_path *path)
+{
+    return path && q->sent_with_path && path->total_retrans != q->sent_path.total_retrans;
+}
+
+static int64_t probe_age(const struct aivo_quality_core *q, int64_t now_us)
+{
+    return q->probe == AIVO_QUALITY_SENT ? now_us - q->probe_sent_us : -1;
+}
+
+/* Since when something is unanswered; AIVO_QUALITY_NEVER: nothing is. */
+static int64_t waiting_since(const struct aivo_quality_core *q)
+{
+    int64_t since = q->wrote_us;
+    if (q->probe == AIVO_QUALITY_SENT && q->probe_sent_us < since)
+        since = q->probe_sent_us;
+    if (q->hanging && q->hang_since_us < since)
+        since = q->hang_since_us;
+    return since;
+}
+
+static void judge(struct aivo_quality_core *q, int64_t now_us)
+{
+    int64_t since = waiting_since(q);
+    struct aivo_verdict_input in = {.waiting_us = since == AIVO_QUALITY_NEVER ? -1 : now_us - since,
+                                    .probe_us = q->hanging ? now_us - q->hang_since_us : -1,
+                                    .timeout_us = timeout_us(q),
+                                    .answers = q->answers,
+                                    .path = q->path_known ? &q->path : NULL};
+    enum aivo_verdict verdict = aivo_verdict_of(&in);
+    bool suspect = verdict != AIVO_VERDICT_FINE;
+    if (suspect != q->suspect)
+        q->events |= AIVO_QUALITY_SUSPECT;
+    q->suspect = suspect;
+    if (verdict == AIVO_VERDICT_DEAD && !q->dead) {
+        q->dead = true;
+        q->events |= AIVO_QUALITY_DEAD;
+    }
+}
+
+static void give_up_probe(struct aivo_quality_core *q, int64_t now_us)
+{
+    const struct aivo_path *path = q->path_known ? &q->path : NULL;
+    q->probe = AIVO_QUALITY_IDLE;
+    q->events |= AIVO_QUALITY_LOST;
+    /* With the kernel's counters, silence alone is no packet loss: the server may hang, or a queue be long. */
+    if (!path || retransmitted(q, path))
+        aivo_loss_observe(&q->loss, now_us, true);
+}
+
 /* What was to be answered by now. */
 static void expire(struct aivo_quality_core *q, int64_t now_us)
 {
-    if (q->probe == AIVO_QUALITY_SENT && now_us - q->probe_sent_us >= timeout_us(q)) {
-        q->probe = AIVO_QUALITY_IDLE;
-        q->lost++;
-        q->events |= AIVO_QUALITY_LOST;
-    }
+    if (!q->connected || q->dead)
+        return;
+    judge(q, now_us);
+    if (q->probe == AIVO_QUALITY_SENT && (q->dead || probe_age(q, now_us) >= timeout_us(q)))
+        give_up_probe(q, now_us);
     if (q->handler_waiting && now_us - q->handler_sent_us >= timeout_us(q)) {
         q->handler_waiting = false;
         q->handler_unanswered++;
     }
 }
 
-static void begin_hanging(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
+static int64_t watch_from(const struct aivo_quality_core *q)
 {
-    if (q->hanging && q->hang_id != id)
+    int64_t since = waiting_since(q);
+    if (since == AIVO_QUALITY_NEVER || !q->connected || !q->options.enabled || q->dead)
+        return AIVO_QUALITY_NEVER;
+    double mean_ms = aivo_stats_mean(q->window.values, q->window.len);
+    return since + (q->window.len ? (int64_t)(mean_ms * 1000) + WATCH_MARGIN_US : WATCH_UNKNOWN_US);
+}
+
+static int64_t watch_due(const struct aivo_quality_core *q)
+{
+    int64_t from = watch_from(q);
+    return from != AIVO_QUALITY_NEVER && from < q->watched_us + WATCH_EVERY_US ? q->watched_us + WATCH_EVERY_US : from;
+}
+
+bool aivo_quality_wants_path(const struct aivo_quality_core *q, int64_t now_us)
+{
+    return now_us >= watch_due(q);
+}
+
+static void keep_path(struct aivo_quality_core *q, const struct aivo_path *path)
+{
+    if (!path)
         return;
-    q->hanging = true;
-    q->hang_id = id;
-    q->hang_since_us = now_us;
+    q->path = *path;
+    q->path_known = true;
+    aivo_loss_counters(&q->loss, path);
 }
 
-static bool may_ask_handler(const struct aivo_quality_core *q, uint64_t id)
+void aivo_quality_path(struct aivo_quality_core *q, int64_t now_us, const struct aivo_path *path)
 {
-    return q->options.quality_ping && id % AIVO_QUALITY_HANDLER_EVERY == 0 && !q->handler_waiting &&
-           q->handler_unanswered < AIVO_QUALITY_HANDLER_TRIES;
-}
-
-bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct aivo_quality_probe *out)
-{
-    expire(q, now_us);
-    if (!q->options.enabled || !q->connected || q->probe != AIVO_QUALITY_IDLE || now_us < q->probe_due_us)
-        return false;
-    q->probe = AIVO_QUALITY_QUEUED;
-    q->probe_id = ++q->probes;
-    begin_hanging(q, now_us, q->probe_id);
-    *out = (struct aivo_quality_probe){q->probe_id, may_ask_handler(q, q->probe_id)};
-    return true;
-}
-
-void aivo_quality_probe_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
-{
-    if (q->probe != AIVO_QUALITY_QUEUED || id != q->probe_id)
+    (void)now_us;
+    if (!q->connected)
         return;
-    q->probe = AIVO_QUALITY_SENT;
-    q->probe_sent_us = now_us;
-    q->probe_due_us = now_us + interval_us(q);
-    begin_hanging(q, now_us, id);
-}
-
-static void add_handler_extra(struct aivo_quality_core *q, double handler_ms, double ping_ms)
-{
-    double extra = handler_ms > ping_ms ? handler_ms - ping_ms : 0;
-    push(q->handler_extra, AIVO_QUALITY_HANDLER, &q->handler_len, &q->handler_next, extra);
-}
-
-bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
-{
-    expire(q, now_us);
-    if (q->probe != AIVO_QUALITY_SENT || id != q->probe_id)
-        return false;
-    double rtt_ms = ms_between(q->probe_sent_us, now_us);
-    q->probe = AIVO_QUALITY_IDLE;
-    q->hanging = false;
-    q->answered++;
-    q->latest_ms = rtt_ms;
-    push(q->window, AIVO_QUALITY_WINDOW, &q->window_len, &q->window_next, rtt_ms);
-    push(q->ring, AIVO_QUALITY_RING, &q->ring_len, &q->ring_next, rtt_ms);
-    q->pong_id = id;
-    q->pong_ms = rtt_ms;
-    if (q->early_id == id)
-        add_handler_extra(q, q->early_ms, rtt_ms);
-    return true;
-}
-
-void aivo_quality_handler_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
-{
-    if (!q->connected || q->handler_waiting)
-        return;
-    q->handler_waiting = true;
-    q->handler_id = id;
-    q->handler_sent_us = now_us;
-}
-
-bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
-{
-    expire(q, now_us);
-    if (!q->handler_waiting || id != q->handler_id)
-        return false;
-    double rtt_ms = ms_between(q->handler_sent_us, now_us);
-    q->handler_waiting = false;
-    q->handler_unanswered = 0;
-    if (q->pong_id == id) {
-        add_handler_extra(q, rtt_ms, q->pong_ms);
-    } else {
-        q->early_id = id;
-        q->early_ms = rtt_ms;
-    }
-    return true;
+    keep_path(q, path);
+    if (!path->unacked && !path->notsent_bytes)
+        q->wrote_us = AIVO_QUALITY_NEVER; /* the program's bytes arrived */
 }
 
 unsigned aivo_quality_tick(struct aivo_quality_core *q, int64_t now_us)
 {
+    note_lateness(q, now_us);
     expire(q, now_us);
+    if (now_us >= watch_due(q))
+        q->watched_us = now_us;
     enum aivo_level level = aivo_quality_level(q, now_us);
     unsigned events = q->events;
     if (level != q->level)
@@ -285,95 +233,194 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* When the hanging probe's growing age will next make the level worse; at most a few moments too early. */
-static int64_t level_deadline(const struct aivo_quality_core *q, int64_t now_us)
-{
-    const struct aivo_quality_thresholds *t = &q->options.thresholds;
-    const double bounds[] = {t->excellent_ms, t->good_ms, t->fair_ms};
-    int64_t deadline = AIVO_QUALITY_NEVER;
-    if (!q->hanging || offline(q))
-        return deadline;
-    struct window w = own_window(q);
-    double mean_ms = aivo_stats_mean(w.values, w.len), sum_ms = mean_ms * (double)w.len, len = (double)w.len + 1;
-    if (w.len == AIVO_QUALITY_WINDOW) {
-        sum_ms -= w.values[0];
-        len--;
-    }
-    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-        double age_ms = bounds[i] * len - sum_ms; /* the age at which the window's mean is the bound */
-        if (age_ms < mean_ms)
-            age_ms = mean_ms;
-        if (!(age_ms < 1e12))
-            continue;
-        int64_t at = q->hang_since_us + (int64_t)(age_ms * 1000) + 1;
-        if (at > now_us)
-            deadline = sooner(deadline, at);
-    }
-    return deadline;
-}
-
-int64_t aivo_quality_deadline(const struct aivo_quality_core *q, int64_t now_us)
+static int64_t next_event(const struct aivo_quality_core *q, int64_t now_us)
 {
     if (q->events || q->level != aivo_quality_level(q, now_us))
         return now_us;
-    int64_t deadline = level_deadline(q, now_us);
+    if (!q->connected || !q->options.enabled || q->dead)
+        return AIVO_QUALITY_NEVER;
+    int64_t deadline = watch_due(q);
     if (q->probe == AIVO_QUALITY_SENT)
         deadline = sooner(deadline, q->probe_sent_us + timeout_us(q));
-    else if (q->probe == AIVO_QUALITY_IDLE && q->connected && q->options.enabled)
+    else if (q->probe == AIVO_QUALITY_IDLE)
         deadline = sooner(deadline, q->probe_due_us);
     if (q->handler_waiting)
         deadline = sooner(deadline, q->handler_sent_us + timeout_us(q));
-    return deadline;
+    return q->handler_due ? now_us : deadline;
 }
 
-/* ---- The snapshot ---- */
-
-static void fill_window(const struct aivo_quality_core *q, int64_t now_us, struct aivo_quality *out)
+int64_t aivo_quality_deadline(struct aivo_quality_core *q, int64_t now_us)
 {
-    struct window w = effective_window(q, now_us);
-    out->latency_ms = q->latest_ms;
-    out->avg_latency_ms = aivo_stats_mean(w.values, w.len);
-    out->min_latency_ms = aivo_stats_min(w.values, w.len);
-    out->jitter_ms = aivo_stats_stddev(w.values, w.len);
-    out->stable_known = w.len >= 2;
-    /* not a quotient: a mean of 0 is stable as well */
-    out->stable = out->stable_known && (out->jitter_ms < STABLE_BELOW * out->avg_latency_ms || out->jitter_ms == 0);
-    out->level = aivo_quality_level(q, now_us);
-    out->score = out->level == AIVO_LEVEL_OFFLINE ? 0 : score_of(&w);
+    q->promised_us = next_event(q, now_us);
+    return q->promised_us;
 }
 
-static void fill_percentiles(const struct aivo_quality_core *q, struct aivo_quality *out)
-{
-    double sorted[AIVO_QUALITY_RING];
-    memcpy(sorted, q->ring, q->ring_len * sizeof(sorted[0]));
-    aivo_stats_sort(sorted, q->ring_len);
-    out->p50_ms = aivo_stats_quantile(sorted, q->ring_len, 0.50);
-    out->p95_ms = aivo_stats_quantile(sorted, q->ring_len, 0.95);
-    out->p99_ms = aivo_stats_quantile(sorted, q->ring_len, 0.99);
-}
+/* ---- Probing ---- */
 
-static void fill_loss(const struct aivo_quality_core *q, struct aivo_quality *out)
+static void begin_hanging(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
 {
-    uint64_t probes = q->answered + q->lost;
-    out->samples = q->answered;
-    out->lost = q->lost;
-    out->loss_pct = out->loss_low_pct = out->loss_high_pct = (double)NAN;
-    if (!probes)
+    if (q->hanging && q->hang_id != id)
         return;
-    aivo_stats_wilson(q->lost, probes, Z_95, &out->loss_low_pct, &out->loss_high_pct);
-    out->loss_pct = 100 * (double)q->lost / (double)probes;
-    out->loss_low_pct *= 100;
-    out->loss_high_pct *= 100;
+    q->hanging = true;
+    q->hang_id = id;
+    q->hang_since_us = now_us;
 }
 
-void aivo_quality_snapshot(const struct aivo_quality_core *q, int64_t now_us, struct aivo_quality *out)
+bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct aivo_quality_probe *out)
 {
-    out->size = sizeof(*out);
-    fill_window(q, now_us, out);
-    fill_percentiles(q, out);
-    fill_loss(q, out);
-    out->uplink_loss_pct = out->downlink_loss_pct = (double)NAN;
-    out->network_ms = out->edge_ms = (double)NAN;
-    out->handler_ms = aivo_stats_min(q->handler_extra, q->handler_len);
-    out->reconnects = q->connections ? q->connections - 1 : 0;
+    expire(q, now_us);
+    if (!q->options.enabled || !q->connected || q->dead)
+        return false;
+    if (q->handler_due) {
+        q->handler_due = false;
+        *out = (struct aivo_quality_probe){q->probe_id, true};
+        return true;
+    }
+    if (q->probe != AIVO_QUALITY_IDLE || now_us < q->probe_due_us)
+        return false;
+    q->probe = AIVO_QUALITY_QUEUED;
+    q->probe_id = ++q->probes;
+    begin_hanging(q, now_us, q->probe_id);
+    *out = (struct aivo_quality_probe){q->probe_id, false};
+    return true;
+}
+
+void aivo_quality_probe_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id, const struct aivo_path *path)
+{
+    if (q->probe != AIVO_QUALITY_QUEUED || id != q->probe_id)
+        return;
+    keep_path(q, path);
+    q->probe = AIVO_QUALITY_SENT;
+    q->probe_sent_us = now_us;
+    q->probe_late = false;
+    q->sent_with_path = path != NULL;
+    if (path)
+        q->sent_path = *path;
+    q->probe_due_us = now_us + aivo_pace_next(&q->pace, now_us, q->suspect || q->window.held_len);
+    begin_hanging(q, now_us, id);
+}
+
+static void keep_sample(struct aivo_quality_core *q, double rtt_ms)
+{
+    q->answered++;
+    q->latest_ms = rtt_ms;
+    q->ring[q->ring_next] = rtt_ms;
+    q->ring_next = (q->ring_next + 1) % AIVO_QUALITY_RING;
+    if (q->ring_len < AIVO_QUALITY_RING)
+        q->ring_len++;
+}
+
+static bool was_stalled(struct aivo_quality_core *q, const struct aivo_path *path)
+{
+    bool late = q->probe_late || (path && path->last_data_recv_ms >= STALL_READ_MS);
+    q->stalled = late && q->late_in_a_row < STALLS_IN_A_ROW;
+    q->late_in_a_row = !late ? 0 : q->stalled ? q->late_in_a_row + 1 : q->late_in_a_row;
+    q->local_stalls += q->stalled;
+    return q->stalled;
+}
+
+/* The clean window's median; before there is one, what the kernel has. NAN: nothing. */
+static double usual_ms(const struct aivo_quality_core *q, const struct aivo_path *path)
+{
+    if (q->window.len)
+        return aivo_window_median(&q->window);
+    bool known = path && path->min_rtt_us && path->min_rtt_us < UINT32_MAX;
+    return known ? path->min_rtt_us / 1000.0 : (double)NAN;
+}
+
+/* true: the next probe should follow soon. */
+static bool take_sample(struct aivo_quality_core *q, int64_t now_us, double rtt_ms, const struct aivo_path *path)
+{
+    bool again = retransmitted(q, path), loaded = q->sent_with_path && q->sent_path.notsent_bytes;
+    bool lost = again && rtt_ms > usual_ms(q, path) + LOST_BEYOND_MS;
+    enum aivo_window_result result = AIVO_WINDOW_ADDED;
+    if (!q->sent_with_path || !(q->sent_path.unacked || loaded))
+        aivo_loss_observe(&q->loss, now_us, lost);
+    if (!again && !loaded)
+        result = aivo_window_add(&q->window, rtt_ms, true);
+    else if (!q->window.len) /* better than nothing: the kernel's, which knows which ACK is whose */
+        aivo_window_push(&q->window, again && path->rtt_us ? path->rtt_us / 1000.0 : rtt_ms);
+    aivo_quality_evaluate(q, now_us, result == AIVO_WINDOW_STEPPED);
+    return lost || result == AIVO_WINDOW_HELD;
+}
+
+bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id, const struct aivo_path *path)
+{
+    note_lateness(q, now_us);
+    expire(q, now_us);
+    if (q->probe != AIVO_QUALITY_SENT || id != q->probe_id)
+        return false;
+    double rtt_ms = ms_between(q->probe_sent_us, now_us);
+    bool doubtful = false;
+    q->probe = AIVO_QUALITY_IDLE;
+    q->hanging = false;
+    q->answers = true;
+    keep_sample(q, rtt_ms);
+    keep_path(q, path);
+    aivo_quality_heard(q, now_us);
+    bool stalled = was_stalled(q, path);
+    if (is_classic(q)) {
+        aivo_window_add(&q->window, rtt_ms, false);
+        aivo_quality_evaluate(q, now_us, false);
+    } else if (!stalled) {
+        doubtful = take_sample(q, now_us, rtt_ms, path);
+    }
+    judge(q, now_us);
+    if (doubtful)
+        q->probe_due_us = sooner(q->probe_due_us, q->probe_sent_us + aivo_pace_next(&q->pace, now_us, true));
+    q->handler_due = q->options.quality_ping && id % AIVO_QUALITY_HANDLER_EVERY == 0 && !q->handler_waiting &&
+                     q->handler_unanswered < AIVO_QUALITY_HANDLER_TRIES;
+    return true;
+}
+
+/* ---- Handler and program ---- */
+
+void aivo_quality_handler_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
+{
+    if (!q->connected || q->handler_waiting)
+        return;
+    q->handler_waiting = true;
+    q->handler_id = id;
+    q->handler_sent_us = now_us;
+}
+
+static void add_handler(struct aivo_quality_core *q, double rtt_ms)
+{
+    if (q->window.len)
+        aivo_layers_handler(&q->layers, rtt_ms - aivo_window_median(&q->window));
+}
+
+bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, uint64_t id,
+                                 const struct aivo_quality_times *times)
+{
+    expire(q, now_us);
+    if (!q->handler_waiting || id != q->handler_id)
+        return false;
+    double rtt_ms = ms_between(q->handler_sent_us, now_us);
+    q->handler_waiting = false;
+    q->handler_unanswered = 0;
+    add_handler(q, rtt_ms);
+    if (times)
+        aivo_layers_times(&q->layers, times->back_ms - rtt_ms, times->received_at_ms, times->sent_at_ms,
+                          times->back_ms);
+    return true;
+}
+
+void aivo_quality_wrote(struct aivo_quality_core *q, int64_t now_us)
+{
+    if (q->connected && q->path_known && q->wrote_us == AIVO_QUALITY_NEVER)
+        q->wrote_us = now_us;
+}
+
+void aivo_quality_heard(struct aivo_quality_core *q, int64_t now_us)
+{
+    (void)now_us;
+    q->wrote_us = AIVO_QUALITY_NEVER;
+}
+
+void aivo_quality_app_ack(struct aivo_quality_core *q, int64_t now_us, int64_t sent_us)
+{
+    /* A program's handlers differ; they stand in only where the server does not answer quality_ping. */
+    if (q->connected && (!q->options.quality_ping || q->handler_unanswered >= AIVO_QUALITY_HANDLER_TRIES))
+        add_handler(q, ms_between(sent_us, now_us));
 }

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define MEDIAN_MAX 64
+
 double aivo_stats_sqrt(double x)
 {
     if (!(x > 0))
@@ -64,13 +66,27 @@ double aivo_stats_quantile(const double *sorted, size_t n, double p)
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
-void aivo_stats_wilson(uint64_t hits, uint64_t n, double z, double *low, double *high)
+double aivo_stats_median(const double *values, size_t n)
+{
+    double sorted[MEDIAN_MAX];
+    if (n > MEDIAN_MAX)
+        n = MEDIAN_MAX;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+        for (; at > 0 && sorted[at - 1] > values[i]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = values[i];
+    }
+    return aivo_stats_quantile(sorted, n, 0.5);
+}
+
+void aivo_stats_wilson(double hits, double n, double z, double *low, double *high)
 {
     *low = 0;
     *high = 1;
-    if (!n)
+    if (!(n > 0))
         return;
-    double count = (double)n, p = (double)hits / count, z2 = z * z;
+    double count = n, p = hits / n, z2 = z * z;
     double middle = p + z2 / (2 * count);
     double half = z * aivo_stats_sqrt(p * (1 - p) / count + z2 / (4 * count * count));
     double scale = 1 + z2 / count;
