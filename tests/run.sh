@@ -89,8 +89,12 @@ install_packages() {
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    "${as_root[@]}" apt-get update -q &&
-        "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
+    if ! { "${as_root[@]}" apt-get update -q &&
+        "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$logs/apt.log" 2>&1; then
+        tail -n 20 "$logs/apt.log"
+        return 1
+    fi
+    say "installed"
 }
 
 install_npm() { # DIR: what its lock file names, once for each content of the lock file

@@ -9,10 +9,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD out=$PWD/build/bench here=$PWD/tests/bench
-runs=3 seconds=4 server=1 client=1 sizes='conns=1000,conns=9000' further=200
+runs=3 seconds=4 patience=20 server=1 client=1 sizes='conns=1000,conns=9000' further=200
 for arg in "$@"; do
     case $arg in
-    --short) runs=1 seconds=2 sizes='conns=1000' further=50 short=1 ;;
+    --short) runs=1 seconds=2 patience=3 sizes='conns=1000' further=50 short=1 ;;
     --server) client=0 ;;
     --client) server=0 ;;
     *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 64 ;;
@@ -40,7 +40,7 @@ measure() { # SUITE... -- OPTION...: the three servers, one after the other, in 
     while [ "$1" != -- ]; do suites+=("$1"); shift; done
     shift
     "$here/bench.py" "${suites[@]}" --sioload "$out/sioload" --secret "$secret" --runs "$runs" --seconds "$seconds" \
-        --add "aivo-server=$sut" --add-raw "lws-echo=$out/lws_echo {port}" --out "$out/results.jsonl" "$@"
+        --patience "$patience" --add "aivo-server=$sut" --add-raw "lws-echo=$out/lws_echo {port}" --out "$out/results.jsonl" "$@"
 }
 
 if [ $server -eq 1 ]; then
