@@ -1,9 +1,9 @@
 #include "config.h"
 #include "auth.h"
+#include "certificate.h"
 #include "config_table.h"
 #include "cors.h"
 #include "env.h"
-#include "certificate.h"
 #include <aivo/aivo.h>
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* aivo-server: reads its configuration, serves until it is told to end. */
-#include "server.h"
 #include "certificate.h"
+#include "server.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

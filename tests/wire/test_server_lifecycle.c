@@ -1,8 +1,8 @@
 /* Sockets from CONNECT to the server's end: tokens, limits, repeats, broadcast, draining, TLS. */
 #include "served.h"
 
-#include "certs.h"
 #include "certificate.h"
+#include "certs.h"
 #include <openssl/ssl.h>
 
 #define SECRET "a-secret-for-tests-only-0123456789"
