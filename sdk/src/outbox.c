@@ -13,6 +13,25 @@ const char *aivo_fate_name(enum aivo_fate fate)
         return "dead";
     case AIVO_FATE_UNREADABLE:
         return "unreadable";
+    case AIVO_FATE_REPLACED:
+        return "replaced";
     }
     return "unknown";
+}
+
+const char *aivo_queued_state_name(enum aivo_queued_state state)
+{
+    static const char *const names[] = {"waiting", "later", "behind", "dead", "left"};
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+void aivo_send_init(struct aivo_send *send)
+{
+    *send = (struct aivo_send){.size = sizeof *send, .ttl_s = AIVO_TTL_OF_QUEUE};
+}
+
+void aivo_queue_policy_init(struct aivo_queue_policy *policy)
+{
+    *policy = (struct aivo_queue_policy){
+        .size = sizeof *policy, .max_messages = 100, .ttl_s = 86400, .max_retries = 3, .window = 64};
 }

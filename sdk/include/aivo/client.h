@@ -174,8 +174,36 @@ AIVO_API enum aivo_status aivo_client_send_raw(struct aivo_client *client, const
 AIVO_API enum aivo_status aivo_client_send(struct aivo_client *client, const char *event, const char *args,
                                            struct aivo_message_id *out_id, struct aivo_error *err);
 
-/** The queue's figures. AIVO_E_STATE without a queue. */
+/**
+ * As aivo_client_send(), with more to say about the message.
+ * @param how  may be NULL
+ * @return as aivo_client_send(); AIVO_E_INVALID also for a queue that is not among the options
+ */
+AIVO_API enum aivo_status aivo_client_send_ex(struct aivo_client *client, const char *event, const char *args,
+                                              const struct aivo_send *how, struct aivo_message_id *out_id,
+                                              struct aivo_error *err);
+/**
+ * As aivo_client_send_ex(), but returns at once; stored is called when the message is on disk, or cannot be put there.
+ * Many of them share one transaction. At most 16 MiB and 65,536 messages may be on their way to the disk.
+ * @param stored  may be NULL: nobody asks
+ * @return AIVO_OK (it is on its way), AIVO_E_FULL (too much is), AIVO_E_INVALID, AIVO_E_STATE, AIVO_E_MEMORY
+ */
+AIVO_API enum aivo_status aivo_client_send_async(struct aivo_client *client, const char *event, const char *args,
+                                                 const struct aivo_send *how, aivo_stored_fn stored, void *user,
+                                                 struct aivo_message_id *out_id, struct aivo_error *err);
+
+/** The queue's figures, all named queues together. AIVO_E_STATE without a queue. */
 AIVO_API enum aivo_status aivo_client_queue_stats(struct aivo_client *client, struct aivo_queue_stats *out);
+/** Callbacks of the queue, besides the fate callback; the latest hold. NULL removes all. AIVO_E_INVALID: size. */
+AIVO_API enum aivo_status aivo_client_on_queue(struct aivo_client *client,
+                                               const struct aivo_queue_callbacks *callbacks);
+/** As aivo_outbox_retry(), of a client that has the file. Waits for the disk. AIVO_E_STATE without a queue. */
+AIVO_API enum aivo_status aivo_client_queue_retry(struct aivo_client *client, const char *id, uint64_t *count,
+                                                  struct aivo_error *err);
+/** Deletes a dead letter (id NULL: all) of a client that has the file. Waits for the disk. AIVO_E_NOT_FOUND,
+ *  AIVO_E_STATE without a queue. */
+AIVO_API enum aivo_status aivo_client_queue_purge(struct aivo_client *client, const char *id, uint64_t *count,
+                                                  struct aivo_error *err);
 
 /** A snapshot. */
 AIVO_API void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out);
