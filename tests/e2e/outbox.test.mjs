@@ -4,7 +4,7 @@ import { writeFileSync, readdirSync } from "node:fs";
 import test from "node:test";
 import { Driver } from "./lib/driver.mjs";
 import { Peer } from "./lib/peers.mjs";
-import { sleep, slow, temporaryFolder } from "./lib/process.mjs";
+import { sleep, slow, temporaryFolder, until } from "./lib/process.mjs";
 
 // A server whose answers are given by a function of (value, how often this message came).
 async function answering(t, answer) {
@@ -96,7 +96,7 @@ test("beyond max_messages the oldest is evicted, and told", async (t) => {
   await driver.create({ url: peer.url, queue: { path: `${temporaryFolder(t)}/queue.db`, maxMessages: 10 } });
   for (let n = 0; n < 13; n++) await send(driver, n);
   await driver.do("start");
-  await driver.next("fate", (e) => e.args[0].n === 12, 10000);
+  await until(() => driver.all("fate").length >= 13, "a fate for each message", 10000);
   const fates = driver.all("fate").map((e) => [e.args[0].n, e.fate]);
   assert.deepEqual(fates.filter(([, fate]) => fate === "evicted").map(([n]) => n), [0, 1, 2]);
   assert.deepEqual(peer.got.map((g) => g.n), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -110,7 +110,7 @@ test("older than its TTL a message expires, and is told", async (t) => {
   await sleep(1500);
   await send(driver, 2);
   await driver.do("start");
-  await driver.next("fate", (e) => e.fate === "acknowledged", 10000);
+  await until(() => driver.all("fate").length >= 2, "a fate for each message", 10000);
   assert.deepEqual(driver.all("fate").map((e) => [e.args[0].n, e.fate]).sort(), [[1, "expired"], [2, "acknowledged"]]);
   assert.deepEqual(peer.got.map((g) => g.n), [2]);
 });
