@@ -120,8 +120,6 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .foreign_loops = loops,
         .user = server,
-        .gid = -1,
-        .uid = -1,
         .pt_serv_buf_size = SRV_WRITE_BYTES,
         .max_http_header_data = 8192,
         .timeout_secs = 10,
