@@ -15,6 +15,7 @@ allowed_skips=(
     "no IPv6"              # the machine has no IPv6 loopback
     "no network namespace" # none can be made: in a chroot, or where user namespaces are forbidden
     "no unprivileged user" # the same
+    "no netlab"            # the laboratory: neither user namespaces nor TUN devices here
 )
 
 mode=default
@@ -68,7 +69,7 @@ check() {
 
 # ---------------------------------------------------------------- packages
 
-packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates curl jq openssl procps
+packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates curl jq openssl procps iproute2 util-linux
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev libcjson-dev libjwt-dev libcmocka-dev
     clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy)
 
@@ -177,6 +178,26 @@ cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N 
 prometheus() { # PRESET
     [ -f tests/e2e/prometheus.sh ] || return 0
     check prometheus env AIVO_BUILD="$root/build/$1" bash tests/e2e/prometheus.sh
+}
+
+netlab() { # PRESET: against real TCP over an emulated link; its own bounds decide. 77: not permitted here
+    [ -x tests/netlab/run.sh ] || return 0
+    local log=$logs/netlab.log status
+    for _ in 1 2; do # the bounds are statistical, and a busy machine is no quiet link: what fails twice has failed
+        AIVO_BUILD=$root/build/$1 timeout 120 tests/netlab/run.sh >"$log" 2>&1
+        status=$?
+        [ $status -eq 1 ] || break
+    done
+    if [ $status -eq 77 ]; then
+        grep SKIPPED "$log" | record netlab 0 0 1
+        return 0
+    fi
+    [ $status -eq 0 ] || tail -n 60 "$log" | sed 's/^/    /'
+    local failed
+    failed=$(grep -c '^  FAIL' "$log")
+    [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    grep '^  FAIL' "$log" | sed 's/^ *FAIL/FAILED/' |
+        record netlab "$(grep -c '^  ok' "$log")" "$failed" 0
 }
 
 # ------------------------------------------------------------------- order

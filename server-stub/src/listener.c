@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,6 +33,9 @@ static void accept_ready(uv_poll_t *handle, int status, int events)
     for (int i = 0; i < ACCEPT_PER_TURN; i++) {
         int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            const int on = 1; /* the library sets it only on sockets that it accepted itself; without it a second small
+                                 message waits for the peer's delayed ACK: 40 ms */
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
             lws_adopt_socket_vhost(server->vhost, fd); /* closes it if it fails */
             srv_server_poke(server);
         } else if (errno == EMFILE || errno == ENFILE) {

@@ -5,13 +5,14 @@
 
 #define DEFAULT_INTERVAL_MS 10000
 #define DEFAULT_TIMEOUT_MS  5000
-#define LOST_BEYOND_MS      150.0  /* a round trip this much above the median waited for a retransmit */
-#define WATCH_EVERY_US      100000 /* how often the kernel is asked while something is late */
-#define WATCH_MARGIN_US     100000 /* beyond the mean, what is unanswered is late */
-#define WATCH_UNKNOWN_US    300000 /* the same without a mean */
-#define STALL_US            100000 /* so much after the deadline it was this process that was late */
-#define STALL_READ_MS       30     /* data lay in the kernel for so long before it was read */
-#define STALLS_IN_A_ROW     4      /* who is always late gets what there is */
+#define LOST_BEYOND_MS      150.0   /* a round trip this much above the median waited for a retransmit */
+#define WATCH_EVERY_US      100000  /* how often the kernel is asked while something is late */
+#define WATCH_MARGIN_US     100000  /* beyond the mean, what is unanswered is late */
+#define WATCH_UNKNOWN_US    300000  /* the same without a mean */
+#define HANDLER_FIRST_US    1000000 /* a PING waits at most so long for the handler's answer */
+#define STALL_US            100000  /* so much after the deadline it was this process that was late */
+#define STALL_READ_MS       30      /* data lay in the kernel for so long before it was read */
+#define STALLS_IN_A_ROW     4       /* who is always late gets what there is */
 
 static int64_t timeout_us(const struct aivo_quality_core *q)
 {
@@ -41,6 +42,7 @@ static void forget_connection(struct aivo_quality_core *q)
     q->latest_ms = (double)NAN;
     q->score = (struct aivo_score){.begun = false};
     q->layers = (struct aivo_layers){.handler_len = 0};
+    q->held_pending = 0;
     aivo_window_clear(&q->window);
     aivo_loss_connected(&q->loss);
 }
@@ -233,6 +235,13 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* While the handler's answer is under way a PONG might have to wait behind it. */
+static int64_t ping_due(const struct aivo_quality_core *q)
+{
+    int64_t free_us = q->handler_waiting ? q->handler_sent_us + HANDLER_FIRST_US : q->probe_due_us;
+    return free_us > q->probe_due_us ? free_us : q->probe_due_us;
+}
+
 static int64_t next_event(const struct aivo_quality_core *q, int64_t now_us)
 {
     if (q->events || q->level != aivo_quality_level(q, now_us))
@@ -243,7 +252,7 @@ static int64_t next_event(const struct aivo_quality_core *q, int64_t now_us)
     if (q->probe == AIVO_QUALITY_SENT)
         deadline = sooner(deadline, q->probe_sent_us + timeout_us(q));
     else if (q->probe == AIVO_QUALITY_IDLE)
-        deadline = sooner(deadline, q->probe_due_us);
+        deadline = sooner(deadline, ping_due(q));
     if (q->handler_waiting)
         deadline = sooner(deadline, q->handler_sent_us + timeout_us(q));
     return q->handler_due ? now_us : deadline;
@@ -276,7 +285,7 @@ bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct
         *out = (struct aivo_quality_probe){q->probe_id, true};
         return true;
     }
-    if (q->probe != AIVO_QUALITY_IDLE || now_us < q->probe_due_us)
+    if (q->probe != AIVO_QUALITY_IDLE || now_us < ping_due(q))
         return false;
     q->probe = AIVO_QUALITY_QUEUED;
     q->probe_id = ++q->probes;
@@ -328,18 +337,39 @@ static double usual_ms(const struct aivo_quality_core *q, const struct aivo_path
     return known ? path->min_rtt_us / 1000.0 : (double)NAN;
 }
 
+/* An outlier without a retransmit of ours: that the answer was lost is known only once the next sample shows that it
+ * was no step. Until then it is not counted at all. */
+static void observe_held(struct aivo_quality_core *q, int64_t now_us)
+{
+    size_t lost = q->window.dropped, pending = q->held_pending;
+    if (q->window.held_len >= pending && !lost)
+        return;
+    for (; pending > q->window.held_len; pending--) {
+        aivo_loss_observe(&q->loss, now_us, lost > 0);
+        lost -= lost > 0;
+    }
+    q->held_pending = pending;
+}
+
 /* true: the next probe should follow soon. */
 static bool take_sample(struct aivo_quality_core *q, int64_t now_us, double rtt_ms, const struct aivo_path *path)
 {
     bool again = retransmitted(q, path), loaded = q->sent_with_path && q->sent_path.notsent_bytes;
+    bool alone = !q->sent_with_path || !(q->sent_path.unacked || loaded);
     bool lost = again && rtt_ms > usual_ms(q, path) + LOST_BEYOND_MS;
     enum aivo_window_result result = AIVO_WINDOW_ADDED;
-    if (!q->sent_with_path || !(q->sent_path.unacked || loaded))
-        aivo_loss_observe(&q->loss, now_us, lost);
-    if (!again && !loaded)
+    if (!again && !loaded) {
         result = aivo_window_add(&q->window, rtt_ms, true);
-    else if (!q->window.len) /* better than nothing: the kernel's, which knows which ACK is whose */
+        size_t held = q->window.held_len - (result == AIVO_WINDOW_HELD);
+        observe_held(q, now_us);
+        q->held_pending = held < q->held_pending ? held : q->held_pending;
+    } else if (!q->window.len) { /* better than nothing: the kernel's, which knows which ACK is whose */
         aivo_window_push(&q->window, again && path->rtt_us ? path->rtt_us / 1000.0 : rtt_ms);
+    }
+    if (alone && result == AIVO_WINDOW_HELD)
+        q->held_pending++;
+    else if (alone)
+        aivo_loss_observe(&q->loss, now_us, lost);
     aivo_quality_evaluate(q, now_us, result == AIVO_WINDOW_STEPPED);
     return lost || result == AIVO_WINDOW_HELD;
 }
