@@ -18,6 +18,7 @@
 #define ARGS        "[{\"action\":\"start_session\",\"pad\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]"
 
 static float samples[MAX_SAMPLES]; /* latencies in s; written on the service thread only */
+static size_t most_samples;        /* of all loops: so much of the array is memory of the benchmark's own */
 
 struct run {
     struct aivo_client *client;
@@ -58,18 +59,14 @@ static long rss_kb(void)
     return value;
 }
 
-/* Seconds since this process began. */
+/* Seconds since this process began, up to 10 ms too many: the kernel notes a process's beginning in ticks. */
 static double started(void)
 {
     char line[1024] = "";
-    double up = 0;
     unsigned long long ticks = 0;
-    FILE *f = fopen("/proc/uptime", "r");
-    if (f && fscanf(f, "%lf", &up) != 1)
-        up = 0;
-    if (f)
-        fclose(f);
-    f = fopen("/proc/self/stat", "r");
+    struct timespec up;
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    FILE *f = fopen("/proc/self/stat", "r");
     if (f && fgets(line, sizeof line, f)) {
         const char *p = strrchr(line, ')');
         for (int i = 0; p && i < 20; i++)
@@ -78,7 +75,7 @@ static double started(void)
     }
     if (f)
         fclose(f);
-    return up - (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    return (double)up.tv_sec + (double)up.tv_nsec / 1e9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void emit(struct slot *slot);
@@ -144,6 +141,7 @@ static void loop(struct aivo_client *client, int k, double seconds, char *out, s
     while (atomic_load(&run.under_way) > 0)
         pause_s(0.01);
     kept = n < MAX_SAMPLES ? n : MAX_SAMPLES;
+    most_samples = kept > most_samples ? kept : most_samples;
     qsort(samples, kept, sizeof *samples, by_value);
     snprintf(out, size,
              "{\"msgs_per_s\":%.1f,\"cpu_us_per_msg\":%.2f,\"cpu_pct\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f}",
@@ -211,12 +209,12 @@ int main(int argc, char **argv)
     loop(client, 10, seconds / 2, k1, sizeof k1);
     loop(client, 1, seconds, k1, sizeof k1);
     loop(client, 100, seconds, k100, sizeof k100);
-    long after = rss_kb() - (long)(sizeof samples / 1024);
+    long after = rss_kb() - (long)(most_samples * sizeof *samples / 1024);
     aivo_client_destroy(client);
     printf(
         "{\"client\":\"libaivo\",\"startup_ms\":%.1f,\"connect_ms\":%.1f,\"startup_cpu_ms\":%.1f,\"idle_rss_kb\":%ld,"
         "\"k1\":%s,\"k100\":%s,\"rss_after_kb\":%ld,\"further_client_kb\":%.1f}\n",
-        startup * 1e3, connect * 1e3, startup_cpu * 1e3, idle, k1, k100, after < idle ? idle : after,
+        startup * 1e3, connect * 1e3, startup_cpu * 1e3, idle, k1, k100, after,
         further_kb(url, auth, further < MAX_CLIENTS ? further : MAX_CLIENTS));
     return 0;
 }
