@@ -11,8 +11,8 @@ import subprocess
 
 from bench import Server, free_port, mint, prepare, wait_quiet
 
-# work, key, the peer's name, factor, and whether more is better
-AIMS = [
+# what it is, and where it stands in a client's result
+ROWS = [
     ("acks/s, 1 in flight", ("k1", "msgs_per_s")),
     ("CPU us per ack, 1 in flight", ("k1", "cpu_us_per_msg")),
     ("p50 us, 1 in flight", ("k1", "p50_us")),
@@ -24,6 +24,10 @@ AIMS = [
     ("create to connected, ms", ("connect_ms",)),
     ("each further client on a shared loop, KB", ("further_client_kb",)),
 ]
+
+
+def number(v):
+    return f"{v:,.0f}" if v >= 100 else f"{v:.3g}"
 
 
 def value(result, path):
@@ -66,11 +70,11 @@ def main():
                 server.stop()
     print("\n| client, medians of %d | %s |" % (args.runs, " | ".join(name for name, _ in clients)))
     print("|---|" + "---|" * len(clients))
-    for work, path in AIMS:
+    for work, path in ROWS:
         cells = []
         for name, _ in clients:
             seen = [v for v in (value(r, path) for r in results[name]) if v]
-            cells.append("%.4g" % statistics.median(seen) if seen else "-")
+            cells.append(number(statistics.median(seen)) if seen else "-")
         print("| %s | %s |" % (work, " | ".join(cells)))
 
 
