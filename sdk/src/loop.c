@@ -286,7 +286,7 @@ void aivo_task_set_deadline(struct aivo_task *task, int64_t us)
     }
 }
 
-static void on_network_changed(void *user)
+void aivo_loop_network_changed(void *user)
 {
     struct aivo_loop *loop = user;
     atomic_store(&loop->network_changed, true);
@@ -297,7 +297,7 @@ void aivo_loop_watch_network(struct aivo_loop *loop, struct aivo_task *task)
 {
     if (!loop->netwatch_tried) {
         loop->netwatch_tried = true;
-        if (aivo_netwatch_open(on_network_changed, loop, &loop->netwatch, NULL) != AIVO_OK)
+        if (aivo_netwatch_open(aivo_loop_network_changed, loop, &loop->netwatch, NULL) != AIVO_OK)
             loop->netwatch = NULL;
     }
     if (task->watching)

@@ -41,6 +41,7 @@ void aivo_task_remove(struct aivo_task *task);
 /* From now on the task takes a turn with network_changed set when the network has changed. The first call starts the
  * watching; where the system cannot tell, nobody is told. */
 void aivo_loop_watch_network(struct aivo_loop *loop, struct aivo_task *task);
+void aivo_loop_network_changed(void *loop); /* any thread: what the watch reports */
 
 const struct aivo_transport *aivo_loop_transport(const struct aivo_loop *loop);
 struct aivo_net *aivo_loop_net(const struct aivo_loop *loop);

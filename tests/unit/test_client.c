@@ -1,5 +1,6 @@
 /* The client against a scripted network: what a program sees, in both callback modes, and that its end is always clean.
  */
+#include "loop.h"
 #include "scripted.h"
 
 #include <poll.h>
@@ -466,6 +467,35 @@ static void on_auth(struct aivo_client *c, enum aivo_auth_reason reason, void *u
     aivo_client_auth(c, reason == AIVO_AUTH_REFUSED ? "{\"token\":\"new\"}" : "{\"token\":\"old\"}");
 }
 
+/* A client that would wait for minutes tries at once when the network has changed, and when the program says so. */
+static void test_retry_at_once(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.watch_network = true;
+    o.reconnect.floor_ms = 600000;
+    o.reconnect.base_ms = o.reconnect.cap_ms = 1200000;
+    struct aivo_client *c = create(&o);
+    aivo_client_start(c);
+    scripted_cut(s, scripted_wait_connect(s), AIVO_E_CONNECT);
+    wait_log(">reconnecting AIVO_E_CONNECT\n");
+    aivo_loop_network_changed(loop);
+    scripted_cut(s, scripted_wait_connect(s), AIVO_E_TLS);
+    aivo_client_on(c, "up", on_event, "up");
+    struct aivo_error error;
+    do
+        aivo_client_last_error(c, &error);
+    while (error.status != AIVO_E_TLS); /* the second attempt has ended, and waits again */
+    aivo_client_retry_now(c);
+    int conn = scripted_accept(s);
+    scripted_say(s, conn, "42[\"up\"]");
+    wait_log("event[up]");
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
 /* A refused token is asked for anew with the reason, and the fresh one is sent. */
 static void test_auth_refresh(void **state)
 {
@@ -738,6 +768,7 @@ int main(void)
         cmocka_unit_test_setup(test_dispatch_backpressure, clear_log),
         cmocka_unit_test_setup(test_destroy_inside_dispatch, clear_log),
         cmocka_unit_test_setup(test_many_threads, clear_log),
+        cmocka_unit_test_setup(test_retry_at_once, clear_log),
         cmocka_unit_test_setup(test_auth_refresh, clear_log),
         cmocka_unit_test_setup(test_durable, clear_log),
         cmocka_unit_test_setup(test_plain_websocket, clear_log),
