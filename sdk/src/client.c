@@ -84,6 +84,15 @@ static void free_parts(struct aivo_client *c)
     free(c);
 }
 
+static enum aivo_status open_queue(struct aivo_client *c, struct aivo_error *err)
+{
+    struct aivo_queue_options options = c->settings.options.queue;
+    if (c->settings.options.protocol == AIVO_PROTOCOL_WEBSOCKET)
+        options.message_id_key = NULL;       /* it is in the envelope */
+    c->settings.options.queue.queues = NULL; /* the caller's: read for the last time here */
+    return aivo_queue_open(&options, NULL, wake_queue_owner, c, &c->queue, err);
+}
+
 enum aivo_status aivo_client_create(const struct aivo_options *options, struct aivo_client **out,
                                     struct aivo_error *err)
 {
@@ -106,8 +115,8 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
         status = create_session(c, err);
     if (status == AIVO_OK)
         status = join_loop(c, err);
-    if (status == AIVO_OK && c->settings.options.queue.path)
-        status = aivo_queue_open(&c->settings.options.queue, NULL, wake_queue_owner, c, &c->queue, err);
+    if (status == AIVO_OK && (c->settings.options.queue.path || c->settings.options.queue.memory_only))
+        status = open_queue(c, err);
     if (status != AIVO_OK) {
         free_parts(c);
         return status;
@@ -286,12 +295,4 @@ void aivo_client_quality(struct aivo_client *c, struct aivo_quality *out)
     pthread_mutex_lock(&c->lock);
     *out = c->snapshot;
     pthread_mutex_unlock(&c->lock);
-}
-
-enum aivo_status aivo_client_queue_stats(struct aivo_client *c, struct aivo_queue_stats *out)
-{
-    if (!c->queue)
-        return AIVO_E_STATE;
-    aivo_queue_stats(c->queue, out);
-    return AIVO_OK;
 }

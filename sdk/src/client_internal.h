@@ -101,6 +101,7 @@ struct aivo_outgoing {
 enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outgoing *packet);
 enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *message,
                                            uint32_t ack_timeout_ms);
+bool aivo_client_event_usable(const char *event);                              /* any thread */
 void aivo_client_execute(struct aivo_client *c, struct aivo_command *command); /* a command of the inbox */
 
 #endif

@@ -39,6 +39,8 @@ static void publish(struct aivo_client *c, const struct aivo_instant *at, bool s
     pthread_mutex_lock(&c->lock);
     c->snapshot = q;
     pthread_mutex_unlock(&c->lock);
+    if (c->queue)
+        aivo_queue_quality(c->queue, q.level);
     if (sampled || level_changed)
         aivo_tell_quality(c, &q, level_changed, sampled);
 }

@@ -216,7 +216,7 @@ static enum aivo_status take_args(struct aivo_command *command, const char *args
     return AIVO_OK;
 }
 
-static bool event_usable(const char *event)
+bool aivo_client_event_usable(const char *event)
 {
     if (!event)
         return false;
@@ -242,7 +242,7 @@ enum aivo_status aivo_client_emit(struct aivo_client *c, const char *event, cons
         .user = how->user,
         .ack_timeout_ms = how->ack_timeout_ms,
     };
-    if (!event_usable(event))
+    if (!aivo_client_event_usable(event))
         return AIVO_E_INVALID;
     enum aivo_status status = take_args(&command, args, how->attachments, how->attachment_count);
     if (status != AIVO_OK)
@@ -276,23 +276,6 @@ enum aivo_status aivo_client_send_raw(struct aivo_client *c, const void *data, s
         return AIVO_E_INVALID;
     struct aivo_command command = {.type = AIVO_CMD_RAW, .text = data ? data : "", .text_len = len, .flag = binary};
     return submit(c, &command, len);
-}
-
-enum aivo_status aivo_client_send(struct aivo_client *c, const char *event, const char *args,
-                                  struct aivo_message_id *out_id, struct aivo_error *err)
-{
-    if (!c->queue)
-        return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
-    if (!event_usable(event))
-        return aivo_error_set(err, AIVO_E_INVALID, 0,
-                              "the event's name must be 1..256 bytes of UTF-8 and none that Socket.IO reserves");
-    size_t at = 0;
-    struct aivo_json json = aivo_json_parse(args ? args : "[]", args ? strlen(args) : 2, &at);
-    if (json.type == AIVO_JSON_NONE)
-        return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments are no valid JSON (at byte %zu)", at);
-    if (json.type != AIVO_JSON_ARRAY)
-        return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments must be a JSON array");
-    return aivo_queue_send(c->queue, event, args ? args : "[]", out_id, err);
 }
 
 /* Over a plain WebSocket there are no acks: a PING behind the message is answered once the peer has read both. */

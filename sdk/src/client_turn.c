@@ -316,6 +316,8 @@ static enum aivo_status sink_send(void *user, uint64_t ticket, const struct aivo
     enum aivo_status status = aivo_client_write_durable(c, ticket, message, ack_timeout_ms);
     if (status == AIVO_E_FULL)
         c->queue_blocked = true;
+    if (status == AIVO_OK)
+        aivo_tell_queue(c, AIVO_QUEUE_SENT, message);
     return status;
 }
 
@@ -329,7 +331,23 @@ static void sink_notice(void *user, const struct aivo_error *error)
     aivo_tell_notice(user, error);
 }
 
-static const struct aivo_queue_sink queue_sink = {sink_send, sink_fate, sink_notice};
+static void sink_stored(void *user, const struct aivo_queue_stored *stored)
+{
+    aivo_tell_stored(user, stored);
+}
+
+static void sink_queued(void *user, const struct aivo_queued *message)
+{
+    aivo_tell_queue(user, AIVO_QUEUE_QUEUED, message);
+}
+
+static const struct aivo_queue_sink queue_sink = {
+    .send = sink_send,
+    .fate = sink_fate,
+    .notice = sink_notice,
+    .stored = sink_stored,
+    .queued = sink_queued,
+};
 
 /* Carries out one command; true if the client is gone. */
 static bool obey(struct aivo_client *c, struct aivo_command *command, const struct aivo_instant *at)
@@ -487,5 +505,7 @@ void aivo_client_teardown(struct aivo_client *c)
     c->conn = NULL;
     end_commands(c, aivo_inbox_take_all(&c->inbox));
     end_acks(c, AIVO_E_CANCELLED);
+    if (c->queue)
+        aivo_queue_finish(c->queue, &queue_sink, c);
     aivo_task_remove(&c->task);
 }

@@ -8,7 +8,17 @@
 #include <unistd.h>
 
 /* A callback with its arguments: on the stack it borrows them, in the queue it owns them (behind the struct). */
-enum note_kind { NOTE_STATE, NOTE_AUTH, NOTE_EVENT, NOTE_ACK, NOTE_QUALITY, NOTE_FATE, NOTE_NOTICE };
+enum note_kind {
+    NOTE_STATE,
+    NOTE_AUTH,
+    NOTE_EVENT,
+    NOTE_ACK,
+    NOTE_QUALITY,
+    NOTE_FATE,
+    NOTE_NOTICE,
+    NOTE_QUEUE,
+    NOTE_STORED
+};
 struct aivo_note {
     struct aivo_note *next;
     enum note_kind kind;
@@ -27,6 +37,9 @@ struct aivo_note {
     struct aivo_queued queued; /* FATE */
     enum aivo_fate fate;
     const char *answer;
+    enum aivo_queue_event event; /* QUEUE */
+    aivo_stored_fn stored;       /* STORED; status, error and queued.id go with it */
+    void *stored_user;
 };
 
 enum aivo_status aivo_dispatch_init(struct aivo_dispatch *d, bool with_fd, struct aivo_error *err)
@@ -76,10 +89,49 @@ static void run_quality(struct aivo_client *c, const struct aivo_callbacks_set *
         set->on_level(c, &n->quality, set->quality_user);
 }
 
+/* The callback for a message's fate, besides the one for all. */
+static aivo_queued_fn fate_callback(const struct aivo_queue_callbacks *set, enum aivo_fate fate)
+{
+    switch (fate) {
+    case AIVO_FATE_ACKNOWLEDGED:
+        return set->acknowledged;
+    case AIVO_FATE_EXPIRED:
+        return set->expired;
+    case AIVO_FATE_EVICTED:
+        return set->evicted;
+    case AIVO_FATE_REPLACED:
+        return set->replaced;
+    case AIVO_FATE_DEAD:
+    case AIVO_FATE_UNREADABLE:
+        break;
+    }
+    return set->dead;
+}
+
+static void run_fate(struct aivo_client *c, const struct aivo_callbacks_set *set, const struct aivo_note *n)
+{
+    aivo_queued_fn fn = fate_callback(&set->queue, n->fate);
+    if (set->on_fate)
+        set->on_fate(c, &n->queued, n->fate, n->answer, set->fate_user);
+    if (fn && !c->dispatch.destroy_asked && !c->destroy_asked)
+        fn(c, &n->queued, n->answer, set->queue.user);
+}
+
+static void run_queue(struct aivo_client *c, const struct aivo_callbacks_set *set, const struct aivo_note *n)
+{
+    aivo_queued_fn fn = n->event == AIVO_QUEUE_QUEUED ? set->queue.queued : set->queue.sent;
+    if (fn)
+        fn(c, &n->queued, NULL, set->queue.user);
+}
+
 static void run_note(struct aivo_client *c, const struct aivo_note *n)
 {
     if (n->kind == NOTE_ACK) {
         n->ack(c, n->status, n->has_message ? &n->message : NULL, n->ack_user);
+        return;
+    }
+    if (n->kind == NOTE_STORED) {
+        n->stored(c, n->status, &n->queued.id, n->has_error ? &n->error : NULL, n->stored_user);
         return;
     }
     if (n->kind == NOTE_EVENT) {
@@ -101,8 +153,10 @@ static void run_note(struct aivo_client *c, const struct aivo_note *n)
         run_quality(c, &set, n);
         break;
     case NOTE_FATE:
-        if (set.on_fate)
-            set.on_fate(c, &n->queued, n->fate, n->answer, set.fate_user);
+        run_fate(c, &set, n);
+        break;
+    case NOTE_QUEUE:
+        run_queue(c, &set, n);
         break;
     case NOTE_NOTICE:
         if (set.on_notice)
@@ -110,6 +164,7 @@ static void run_note(struct aivo_client *c, const struct aivo_note *n)
         break;
     case NOTE_EVENT:
     case NOTE_ACK:
+    case NOTE_STORED:
         break;
     }
 }
@@ -134,7 +189,8 @@ static size_t text_bytes(const char *text)
 static struct aivo_note *note_copy(const struct aivo_note *n)
 {
     size_t bytes = text_bytes(n->message.event) + n->message.args_len + 1 + text_bytes(n->queued.event) +
-                   text_bytes(n->queued.args) + text_bytes(n->queued.last_error) + text_bytes(n->answer);
+                   text_bytes(n->queued.args) + text_bytes(n->queued.last_error) + text_bytes(n->answer) +
+                   text_bytes(n->queued.queue) + text_bytes(n->queued.order_key) + text_bytes(n->queued.collapse_key);
     for (size_t i = 0; i < n->message.attachment_count; i++)
         bytes += n->message.attachments[i].len + 1;
     struct aivo_note *copy = malloc(sizeof *copy + bytes);
@@ -152,9 +208,19 @@ static struct aivo_note *note_copy(const struct aivo_note *n)
     copy->message.attachments = copy->attachments;
     copy->queued.event = keep(&at, n->queued.event, n->queued.event ? strlen(n->queued.event) : 0);
     copy->queued.args = keep(&at, n->queued.args, n->queued.args ? strlen(n->queued.args) : 0);
+    copy->queued.queue = keep(&at, n->queued.queue, n->queued.queue ? strlen(n->queued.queue) : 0);
+    copy->queued.order_key = keep(&at, n->queued.order_key, n->queued.order_key ? strlen(n->queued.order_key) : 0);
+    copy->queued.collapse_key =
+        keep(&at, n->queued.collapse_key, n->queued.collapse_key ? strlen(n->queued.collapse_key) : 0);
     copy->queued.last_error = keep(&at, n->queued.last_error, n->queued.last_error ? strlen(n->queued.last_error) : 0);
     copy->answer = keep(&at, n->answer, n->answer ? strlen(n->answer) : 0);
     return copy;
+}
+
+/* Ends of what the program asked for are told in any case. */
+static bool is_an_end(const struct aivo_note *n)
+{
+    return n->kind == NOTE_ACK || n->kind == NOTE_STORED;
 }
 
 /* Takes the note into the queue; false: not taken. */
@@ -164,7 +230,7 @@ static bool post(struct aivo_dispatch *d, const struct aivo_note *n, size_t *cou
     if (!copy)
         return false;
     pthread_mutex_lock(&d->lock);
-    if (d->closed && n->kind != NOTE_ACK) {
+    if (d->closed && !is_an_end(n)) {
         pthread_mutex_unlock(&d->lock);
         free(copy);
         return true;
@@ -181,7 +247,7 @@ static bool post(struct aivo_dispatch *d, const struct aivo_note *n, size_t *cou
 
 static void tell(struct aivo_client *c, const struct aivo_note *n)
 {
-    if ((c->destroy_asked || c->tearing_down) && n->kind != NOTE_ACK)
+    if ((c->destroy_asked || c->tearing_down) && !is_an_end(n))
         return;
     if (c->dispatch.fd < 0) {
         c->callback_depth++;
@@ -236,6 +302,28 @@ void aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, en
     tell(c, &(struct aivo_note){.kind = NOTE_FATE, .queued = *message, .fate = fate, .answer = answer});
 }
 
+void aivo_tell_queue(struct aivo_client *c, enum aivo_queue_event event, const struct aivo_queued *message)
+{
+    pthread_mutex_lock(&c->lock);
+    bool wanted = event == AIVO_QUEUE_QUEUED ? c->callbacks.queue.queued != NULL : c->callbacks.queue.sent != NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (wanted)
+        tell(c, &(struct aivo_note){.kind = NOTE_QUEUE, .queued = *message, .event = event});
+}
+
+void aivo_tell_stored(struct aivo_client *c, const struct aivo_queue_stored *stored)
+{
+    struct aivo_note n = {.kind = NOTE_STORED,
+                          .status = stored->status,
+                          .queued = {.id = *stored->id},
+                          .stored = (aivo_stored_fn)stored->fn,
+                          .stored_user = stored->fn_user,
+                          .has_error = stored->error};
+    if (stored->error)
+        n.error = *stored->error;
+    tell(c, &n);
+}
+
 void aivo_tell_notice(struct aivo_client *c, const struct aivo_error *error)
 {
     tell(c, &(struct aivo_note){.kind = NOTE_NOTICE, .error = *error, .has_error = true});
@@ -261,7 +349,7 @@ void aivo_dispatch_finish(struct aivo_client *c)
     size_t left;
     struct aivo_note *n;
     while ((n = take(&c->dispatch, &left))) {
-        if (n->kind == NOTE_ACK)
+        if (is_an_end(n))
             run_note(c, n);
         free(n);
     }

@@ -69,6 +69,7 @@ struct aivo_callbacks_set {
     void *fate_user;
     aivo_notice_fn on_notice;
     void *notice_user;
+    struct aivo_queue_callbacks queue;
     aivo_event_fn on_any;
     void *any_user;
     struct aivo_handler *handlers[AIVO_HANDLER_BUCKETS];
@@ -104,6 +105,10 @@ void aivo_tell_ack(struct aivo_client *c, aivo_ack_fn fn, void *user, enum aivo_
                    const struct aivo_message *message);
 void aivo_tell_quality(struct aivo_client *c, const struct aivo_quality *quality, bool level_changed, bool sampled);
 void aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, enum aivo_fate fate, const char *answer);
+enum aivo_queue_event { AIVO_QUEUE_QUEUED, AIVO_QUEUE_SENT };
+void aivo_tell_queue(struct aivo_client *c, enum aivo_queue_event event, const struct aivo_queued *message);
+struct aivo_queue_stored;
+void aivo_tell_stored(struct aivo_client *c, const struct aivo_queue_stored *stored);
 void aivo_tell_notice(struct aivo_client *c, const struct aivo_error *error);
 /* Runs the acks that are left; for the end of a client. */
 void aivo_dispatch_finish(struct aivo_client *c);

@@ -34,24 +34,38 @@ void aivo_queue_notice(struct aivo_queue *q, const struct aivo_error *error)
         q->notices[q->notice_count++] = *error;
 }
 
-struct queue_message *aivo_queue_message_new(const struct aivo_store_row *row, int64_t skew_ms)
+static const char *keep(char **at, const char *text, size_t len)
 {
-    struct queue_message *m = calloc(1, sizeof *m + row->event_len + row->args_len + 2);
+    char *start = *at;
+    memcpy(start, text, len);
+    *at = start + len + 1; /* the NUL is there: the memory was zero */
+    return start;
+}
+
+struct queue_message *aivo_queue_message_new(const struct aivo_queue *q, const struct aivo_store_row *row,
+                                             int64_t skew_ms)
+{
+    size_t order_len = row->order_key ? strlen(row->order_key) : 0;
+    size_t collapse_len = row->collapse_key ? strlen(row->collapse_key) : 0;
+    struct queue_message *m = calloc(1, sizeof *m + row->event_len + row->args_len + order_len + collapse_len + 4);
     if (!m)
         return NULL;
     if (row->last_error && !(m->last_error = strdup(row->last_error))) {
         free(m);
         return NULL;
     }
-    char *args = m->text + row->event_len + 1;
-    memcpy(m->text, row->event, row->event_len);
-    memcpy(args, row->args, row->args_len);
+    char *at = m->text;
     m->seq = row->seq;
     m->bytes = row->event_len + row->args_len;
+    m->lane = row->lane < q->lane_count ? row->lane : 0;
     m->shown.size = sizeof m->shown;
-    aivo_uuid_format(row->id, m->shown.id.text);
-    m->shown.event = m->text;
-    m->shown.args = args;
+    memcpy(m->shown.id.text, row->id, sizeof row->id);
+    m->shown.event = keep(&at, row->event, row->event_len);
+    m->shown.args = keep(&at, row->args, row->args_len);
+    m->shown.order_key = row->order_key ? keep(&at, row->order_key, order_len) : NULL;
+    m->shown.collapse_key = row->collapse_key ? keep(&at, row->collapse_key, collapse_len) : NULL;
+    m->shown.queue = q->lanes[m->lane].name;
+    m->shown.priority = row->priority;
     m->shown.created_ms = row->created_ms;
     m->shown.expires_ms = row->expires_ms > 0 ? row->expires_ms - skew_ms : 0;
     m->shown.attempts = row->attempts;
@@ -85,10 +99,24 @@ static void drop_held(void *user, void *message)
 
 static void free_ops(struct ops *ops)
 {
-    for (size_t i = 0; i < ops->count; i++)
+    for (size_t i = 0; i < ops->count; i++) {
         free(ops->at[i].last_error);
+        free(ops->at[i].order_key);
+    }
     free(ops->at);
     *ops = (struct ops){0};
+}
+
+/* What stands in a message for an op. */
+static struct op op_of(const struct queue_message *m)
+{
+    return (struct op){.seq = m->seq,
+                       .lane = m->lane,
+                       .attempts = m->shown.attempts,
+                       .fate = m->fate,
+                       .departed = m->departed,
+                       .releases = !m->departed,
+                       .order_key = m->shown.order_key && !m->departed ? strdup(m->shown.order_key) : NULL};
 }
 
 /* Without memory the change is forgotten: the message is sent once more after the next start, never lost. Locked. */
@@ -100,6 +128,7 @@ static void push_op(struct aivo_queue *q, struct op op)
         struct op *at = realloc(ops->at, cap * sizeof *at);
         if (!at) {
             free(op.last_error);
+            free(op.order_key);
             return;
         }
         ops->at = at;
@@ -114,16 +143,97 @@ static uint32_t within(uint32_t value, uint32_t least, uint32_t greatest)
     return value < least ? least : value > greatest ? greatest : value;
 }
 
-static struct aivo_delivery *make_delivery(const struct aivo_queue_options *o)
+/* A lane as the policy says. */
+static bool init_lane(struct lane *lane, const struct aivo_queue_options *o, const struct aivo_queue_policy *p)
 {
-    uint32_t window = within(o->window, 1, 1024);
+    uint32_t window = within(p->window, 1, 1024);
     struct aivo_delivery_options delivery = {
         .capacity = window + within(window, 64, 1024), /* and a prefetch, so that the window never waits for the disk */
         .window = window,
-        .max_retries = o->max_retries,
+        .max_retries = p->max_retries,
         .retry = {.floor_ms = 0, .base_ms = o->retry_base_ms, .cap_ms = o->retry_cap_ms},
     };
-    return aivo_delivery_create(&delivery);
+    lane->window = window;
+    lane->max_messages = within(p->max_messages, 1, 10000000);
+    lane->max_bytes = p->max_bytes;
+    lane->overflow = p->overflow;
+    lane->ttl_s = p->ttl_s;
+    lane->more = true;
+    lane->delivery = aivo_delivery_create(&delivery);
+    return lane->delivery != NULL;
+}
+
+static struct aivo_queue_policy default_policy(const struct aivo_queue_options *o)
+{
+    return (struct aivo_queue_policy){.size = sizeof(struct aivo_queue_policy),
+                                      .max_messages = o->max_messages,
+                                      .max_bytes = o->max_bytes,
+                                      .overflow = o->overflow,
+                                      .ttl_s = o->ttl_s,
+                                      .max_retries = o->max_retries,
+                                      .window = o->window};
+}
+
+static const struct aivo_queue_policy *policy_named(const struct aivo_queue_options *o, const char *name)
+{
+    for (size_t i = 0; i < o->queue_count; i++) {
+        if (strcmp(o->queues[i].name, name) == 0)
+            return &o->queues[i];
+    }
+    return NULL;
+}
+
+/* The lanes of the file, in their order, and behind them those that it does not know yet. A lane that the options do
+ * not name any more is served as the default one is, so that nothing is left behind. */
+static enum aivo_status make_lanes(struct aivo_queue *q, const struct aivo_queue_options *o,
+                                   const struct aivo_store_info *info, struct aivo_error *err)
+{
+    struct aivo_queue_policy plain = default_policy(o);
+    for (uint32_t i = 0; i < info->lane_count; i++) {
+        struct lane *lane = &q->lanes[q->lane_count++];
+        const struct aivo_queue_policy *policy = i > 0 ? policy_named(o, info->lanes[i].name) : NULL;
+        memcpy(lane->name, info->lanes[i].name, sizeof lane->name);
+        lane->stored = true;
+        lane->pending = info->lanes[i].pending;
+        lane->bytes = info->lanes[i].bytes;
+        if (!init_lane(lane, o, policy ? policy : &plain))
+            return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    }
+    for (size_t i = 0; i < o->queue_count; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < q->lane_count; k++)
+            known |= strcmp(q->lanes[k].name, o->queues[i].name) == 0;
+        if (known)
+            continue;
+        if (q->lane_count == AIVO_QUEUE_LANES_MAX)
+            return aivo_error_set(err, AIVO_E_INVALID, 0,
+                                  "option queue.queues: with those already in the file they are"
+                                  " more than %d",
+                                  AIVO_QUEUE_LANES_MAX - 1);
+        struct lane *lane = &q->lanes[q->lane_count++];
+        size_t len = strnlen(o->queues[i].name, AIVO_STORE_NAME_MAX);
+        memcpy(lane->name, o->queues[i].name, len);
+        lane->name[len] = '\0';
+        if (!init_lane(lane, o, &o->queues[i]))
+            return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    }
+    return AIVO_OK;
+}
+
+/* The text that goes before an id. */
+static void set_id_key(struct aivo_queue *q, const char *key)
+{
+    struct aivo_buf text;
+    if (!key || !*key || strlen(key) > AIVO_MSGID_KEY_MAX)
+        return;
+    aivo_buf_init(&text);
+    aivo_json_write_string(&text, key, strlen(key));
+    aivo_buf_str(&text, ":\"");
+    if (!text.failed && text.len < sizeof q->id_member) {
+        memcpy(q->id_member, text.data, text.len + 1);
+        memcpy(q->id_key, key, strlen(key) + 1);
+    }
+    aivo_buf_free(&text);
 }
 
 static void init_sync(struct aivo_queue *q)
@@ -144,7 +254,15 @@ static void destroy(struct aivo_queue *q)
         q->store->close(q->db);
     free_list(list_take(&q->untold));
     free_list(list_take(&q->trash));
-    aivo_delivery_destroy(q->delivery, drop_held, NULL);
+    free_list(list_take(&q->queued));
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        aivo_delivery_destroy(q->lanes[i].delivery, drop_held, NULL);
+    while (q->stored) {
+        struct job *next = q->stored->next;
+        free(q->stored);
+        q->stored = next;
+    }
+    aivo_seqmap_free(&q->gone);
     free_ops(&q->ops);
     free_ops(&q->taken);
     pthread_cond_destroy(&q->space);
@@ -173,27 +291,27 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     init_sync(q);
     q->options = *options;
-    q->options.path = NULL; /* borrowed for this call */
-    q->options.max_messages = within(options->max_messages, 1, 10000000);
+    q->options.path = NULL; /* borrowed for this call, as the other texts */
+    q->options.queues = NULL;
+    q->options.message_id_key = NULL;
+    set_id_key(q, options->message_id_key);
     q->store = store ? store : &aivo_store_sqlite;
     q->wake = wake;
     q->user = user;
     q->jobs_tail = &q->jobs;
+    q->stored_tail = &q->stored;
     struct aivo_instant at = aivo_instant_now();
     struct aivo_store_info info = {0};
     struct aivo_error notice = {.status = AIVO_OK};
-    enum aivo_status status = AIVO_OK;
-    q->delivery = make_delivery(options);
-    if (!q->delivery)
-        status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
-    else
-        status = q->store->open(options->path, at.unix_ms, &q->db, &info, &notice, err);
+    const char *path = options->memory_only ? NULL : options->path;
+    enum aivo_status status = q->store->open(path, at.unix_ms, &q->db, &info, &notice, err);
+    if (status == AIVO_OK)
+        status = make_lanes(q, options, &info, err);
     if (status == AIVO_OK) {
         if (notice.status != AIVO_OK)
             aivo_queue_notice(q, &notice);
-        q->pending = info.pending;
-        q->bytes = info.bytes;
         q->departed = info.departed;
+        q->dead = info.dead;
         q->last_seq = info.last_seq;
         aivo_queue_clock_start(&q->clock, &at, info.newest_ms, info.saved_ms, info.saved_unix_ms);
         int error = start_thread(q);
@@ -208,73 +326,93 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
     return AIVO_OK;
 }
 
-void aivo_queue_close(struct aivo_queue *q)
+/* Ends the store thread; nothing is written to the file afterwards. */
+static void stop_thread(struct aivo_queue *q)
 {
-    if (!q)
+    if (q->finished)
         return;
+    q->finished = true;
     pthread_mutex_lock(&q->lock);
     /* A fate that was not told any more is kept on disk and told after the next start. */
     for (struct queue_message *m = q->untold.head; m; m = m->next) {
-        if (!m->departed)
-            push_op(q, (struct op){.kind = OP_DEPART, .seq = m->seq, .fate = m->fate});
+        if (m->departed)
+            continue;
+        struct op op = op_of(m);
+        op.kind = OP_DEPART;
+        push_op(q, op);
     }
     q->closing = true;
     pthread_cond_signal(&q->work);
     pthread_mutex_unlock(&q->lock);
     pthread_join(q->thread, NULL);
-    destroy(q);
 }
 
-enum aivo_status aivo_queue_send(struct aivo_queue *q, const char *event, const char *args,
-                                 struct aivo_message_id *out_id, struct aivo_error *err)
+static void tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
 {
-    struct job job = {.event = event, .args = args ? args : "[]"};
-    job.event_len = strlen(job.event);
-    job.args_len = strlen(job.args);
-    if (job.args_len > AIVO_STORE_ARGS_MAX)
-        return aivo_error_set(err, AIVO_E_TOO_LARGE, 0, "the message's arguments are longer than %u bytes",
-                              AIVO_STORE_ARGS_MAX);
     pthread_mutex_lock(&q->lock);
-    if (q->departed >= AIVO_QUEUE_DEPARTED_MAX) {
-        pthread_mutex_unlock(&q->lock);
-        return aivo_error_set(err, AIVO_E_FULL, 0, "the fates of %u messages wait to be told: the client is not served",
-                              AIVO_QUEUE_DEPARTED_MAX);
-    }
-    while (q->job_count >= AIVO_QUEUE_JOBS_MAX)
-        pthread_cond_wait(&q->space, &q->lock);
-    *q->jobs_tail = &job;
-    q->jobs_tail = &job.next;
-    if (++q->job_count == 1 || q->job_count == q->awaited)
-        pthread_cond_signal(&q->work);
-    while (!job.done)
-        pthread_cond_wait(&q->done, &q->lock);
+    struct job *job = q->stored;
+    q->stored = NULL;
+    q->stored_tail = &q->stored;
     pthread_mutex_unlock(&q->lock);
-    if (job.status ==
-        AIVO_E_CORRUPT) /* found out only now: to the sender it is one more reason why it cannot be stored */
-        job.status = job.err.status = AIVO_E_STORE;
-    if (job.status != AIVO_OK) {
-        if (err)
-            *err = job.err;
-    } else if (out_id) {
-        aivo_uuid_format(job.id, out_id->text);
+    while (job) {
+        struct job *next = job->next;
+        if (sink->stored && job->fn)
+            sink->stored(user, &(struct aivo_queue_stored){.fn = job->fn,
+                                                           .fn_user = job->fn_user,
+                                                           .status = job->status,
+                                                           .id = &job->id,
+                                                           .error = job->status == AIVO_OK ? NULL : &job->err});
+        free(job);
+        job = next;
     }
-    return job.status;
+}
+
+void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
+{
+    stop_thread(q);
+    tell_stored(q, sink, user);
+}
+
+void aivo_queue_close(struct aivo_queue *q)
+{
+    if (!q)
+        return;
+    stop_thread(q);
+    destroy(q);
 }
 
 void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out)
 {
-    struct aivo_delivery_item oldest;
     pthread_mutex_lock(&q->lock);
-    *out = (struct aivo_queue_stats){
-        .size = sizeof *out,
-        .pending = q->pending,
-        .in_flight = aivo_delivery_in_flight(q->delivery),
-        .bytes = q->bytes,
-    };
-    if (aivo_delivery_oldest(q->delivery, &oldest))
-        out->oldest_ms = ((struct queue_message *)oldest.message)->shown.created_ms;
-    else if (q->pending > 0)
-        out->oldest_ms = q->head_ms;
+    *out = (struct aivo_queue_stats){.size = sizeof *out,
+                                     .dead = q->dead,
+                                     .untold = q->departed,
+                                     .queued = q->accepted,
+                                     .sent = q->attempts,
+                                     .acknowledged = q->fates[AIVO_FATE_ACKNOWLEDGED],
+                                     .expired = q->fates[AIVO_FATE_EXPIRED],
+                                     .evicted = q->fates[AIVO_FATE_EVICTED],
+                                     .died = q->fates[AIVO_FATE_DEAD],
+                                     .replaced = q->fates[AIVO_FATE_REPLACED]};
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        struct aivo_delivery_item oldest;
+        const struct lane *lane = &q->lanes[i];
+        out->pending += lane->pending;
+        out->bytes += lane->bytes;
+        out->in_flight += aivo_delivery_in_flight(lane->delivery);
+        int64_t oldest_ms = lane->pending > 0 ? lane->head_ms : 0;
+        if (aivo_delivery_oldest(lane->delivery, &oldest))
+            oldest_ms = ((struct queue_message *)oldest.message)->shown.created_ms;
+        if (oldest_ms > 0 && (out->oldest_ms == 0 || oldest_ms < out->oldest_ms))
+            out->oldest_ms = oldest_ms;
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
+void aivo_queue_watch(struct aivo_queue *q, bool queued)
+{
+    pthread_mutex_lock(&q->lock);
+    q->watch_queued = queued;
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -282,7 +420,8 @@ void aivo_queue_connected(struct aivo_queue *q, const struct aivo_instant *at)
 {
     pthread_mutex_lock(&q->lock);
     aivo_queue_clock_advance(&q->clock, at);
-    aivo_delivery_connected(q->delivery);
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        aivo_delivery_connected(q->lanes[i].delivery);
     q->blocked_until_us = 0;
     pthread_mutex_unlock(&q->lock);
 }
@@ -291,17 +430,30 @@ void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at
 {
     pthread_mutex_lock(&q->lock);
     aivo_queue_clock_advance(&q->clock, at);
-    aivo_delivery_disconnected(q->delivery);
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        aivo_delivery_disconnected(q->lanes[i].delivery);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void aivo_queue_quality(struct aivo_queue *q, enum aivo_level level)
+{
+    pthread_mutex_lock(&q->lock);
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        aivo_delivery_poor(q->lanes[i].delivery, level == AIVO_LEVEL_POOR);
     pthread_mutex_unlock(&q->lock);
 }
 
 /* It is in memory and leaves the queue now; its row follows once its fate is told. Locked. */
 static void leaves(struct aivo_queue *q, struct queue_message *m, enum aivo_fate fate)
 {
-    q->pending -= q->pending > 0;
-    q->bytes -= q->bytes < m->bytes ? q->bytes : m->bytes;
+    struct lane *lane = &q->lanes[m->lane];
+    lane->pending -= lane->pending > 0;
+    lane->bytes -= lane->bytes < m->bytes ? lane->bytes : m->bytes;
+    lane->held_bytes -= m->bytes;
     q->held_bytes -= m->bytes;
+    q->fates[fate]++;
     m->fate = fate;
+    aivo_seqmap_put(&q->gone, m->seq, 0); /* without memory it may be sent once more, never lost */
 }
 
 static void set_last_error(struct queue_message *m, uint32_t attempts, const char *reason)
@@ -312,30 +464,77 @@ static void set_last_error(struct queue_message *m, uint32_t attempts, const cha
     m->shown.attempts = attempts;
 }
 
+/* Too many wait in memory for their next attempt: the one that waits longest does so on disk. Locked. */
+static void park(struct aivo_queue *q, struct lane *lane)
+{
+    struct aivo_delivery_item item;
+    int64_t due_us;
+    uint32_t prefetch = within(lane->window, 64, 1024);
+    if (!aivo_delivery_park(lane->delivery, prefetch / 2, &item, &due_us))
+        return;
+    struct queue_message *m = item.message;
+    struct op op = op_of(m);
+    free(op.order_key); /* it stays the first of its key */
+    op.order_key = NULL;
+    op.kind = OP_FAILED;
+    op.attempts = item.attempts;
+    op.last_error = m->last_error ? strdup(m->last_error) : NULL;
+    op.expires_ms = item.expires_ms;
+    op.due_ms = aivo_queue_clock_ms(&q->clock) + (due_us - q->clock.now_us) / 1000;
+    lane->held_bytes -= m->bytes;
+    q->held_bytes -= m->bytes;
+    aivo_seqmap_put(&q->gone, m->seq, 0);
+    push_op(q, op);
+    aivo_queue_message_free(m);
+}
+
+static void failed_once(struct aivo_queue *q, struct queue_message *m, uint32_t attempts)
+{
+    struct op op = {.kind = OP_FAILED,
+                    .seq = m->seq,
+                    .lane = m->lane,
+                    .attempts = attempts,
+                    .last_error = m->last_error ? strdup(m->last_error) : NULL};
+    push_op(q, op);
+    park(q, &q->lanes[m->lane]);
+}
+
+/* A rate limit is the connection's: it holds for all lanes. Locked. */
+static void pause_all(struct aivo_queue *q, const struct lane *met)
+{
+    int64_t until_us = aivo_delivery_paused_until(met->delivery);
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        aivo_delivery_pause(q->lanes[i].delivery, until_us);
+}
+
 void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, enum aivo_status status,
                          const struct aivo_json *answer)
 {
     struct aivo_judgement judgement = {.verdict = AIVO_VERDICT_FAILED, .reason = "no acknowledgement in time"};
     struct aivo_delivery_item item;
+    uint32_t index = (uint32_t)(ticket & (AIVO_QUEUE_LANES_MAX - 1));
+    ticket >>= AIVO_QUEUE_LANE_BITS;
+    if (index >= q->lane_count)
+        return;
+    struct lane *lane = &q->lanes[index];
     if (status == AIVO_OK)
         aivo_delivery_judge(answer, &judgement);
     pthread_mutex_lock(&q->lock);
     aivo_queue_clock_advance(&q->clock, at);
     if (status != AIVO_OK && status != AIVO_E_TIMEOUT) {
         /* The connection ended: no attempt is lost. */
-        aivo_delivery_unsent(q->delivery, ticket);
+        aivo_delivery_unsent(lane->delivery, ticket);
         pthread_mutex_unlock(&q->lock);
         return;
     }
-    enum aivo_delivery_result result = aivo_delivery_answered(q->delivery, at, ticket, &judgement, &item);
+    enum aivo_delivery_result result = aivo_delivery_answered(lane->delivery, at, ticket, &judgement, &item);
     struct queue_message *m = result == AIVO_DELIVERY_UNKNOWN ? NULL : item.message;
     if (result == AIVO_DELIVERY_RETRY || result == AIVO_DELIVERY_DEAD)
         set_last_error(m, item.attempts, judgement.reason);
     if (result == AIVO_DELIVERY_RETRY)
-        push_op(q, (struct op){.kind = OP_FAILED,
-                               .seq = m->seq,
-                               .attempts = item.attempts,
-                               .last_error = m->last_error ? strdup(m->last_error) : NULL});
+        failed_once(q, m, item.attempts);
+    if (result == AIVO_DELIVERY_KEPT)
+        pause_all(q, lane);
     if (result == AIVO_DELIVERY_GONE || result == AIVO_DELIVERY_DEAD) {
         leaves(q, m, result == AIVO_DELIVERY_GONE ? AIVO_FATE_ACKNOWLEDGED : AIVO_FATE_DEAD);
         if (answer && answer->type == AIVO_JSON_ARRAY)
@@ -345,12 +544,18 @@ void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, ui
     pthread_mutex_unlock(&q->lock);
 }
 
-/* Tells a fate; then the row may go. Not locked. */
+/* Tells a fate; then the row may go, or becomes a dead letter. Not locked. */
 static void tell(struct aivo_queue *q, struct queue_message *m, const struct aivo_queue_sink *sink, void *user)
 {
     sink->fate(user, &m->shown, m->fate, m->answer);
+    struct op op = op_of(m);
+    op.kind = OP_REMOVE;
+    if (m->fate == AIVO_FATE_DEAD && q->options.max_dead > 0) {
+        op.kind = OP_BURY;
+        op.last_error = m->last_error ? strdup(m->last_error) : NULL;
+    }
     pthread_mutex_lock(&q->lock);
-    push_op(q, (struct op){.kind = OP_REMOVE, .seq = m->seq, .departed = m->departed});
+    push_op(q, op);
     pthread_mutex_unlock(&q->lock);
     aivo_queue_message_free(m);
 }
@@ -362,12 +567,19 @@ static void tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, v
     uint32_t count = q->notice_count;
     memcpy(notices, q->notices, count * sizeof *notices);
     q->notice_count = 0;
+    struct queue_message *queued = list_take(&q->queued);
     struct queue_message *m = list_take(&q->untold);
     struct queue_message *trash = list_take(&q->trash);
     pthread_mutex_unlock(&q->lock);
     free_list(trash);
     for (uint32_t i = 0; i < count; i++)
         sink->notice(user, &notices[i]);
+    tell_stored(q, sink, user);
+    for (const struct queue_message *each = queued; each; each = each->next) {
+        if (sink->queued)
+            sink->queued(user, &each->shown);
+    }
+    free_list(queued);
     while (m) {
         struct queue_message *next = m->next;
         tell(q, m, sink, user);
@@ -380,18 +592,23 @@ static void tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, v
 static bool send_one(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, struct queue_message *m,
                      const struct aivo_queue_sink *sink, void *user)
 {
-    enum aivo_status status = sink->send(user, ticket, &m->shown, q->options.ack_timeout_ms);
-    if (status == AIVO_OK)
-        return true;
+    struct aivo_delivery *delivery = q->lanes[m->lane].delivery;
+    enum aivo_status status =
+        sink->send(user, ticket << AIVO_QUEUE_LANE_BITS | m->lane, &m->shown, q->options.ack_timeout_ms);
     struct aivo_delivery_item item;
     pthread_mutex_lock(&q->lock);
+    if (status == AIVO_OK) {
+        q->attempts++;
+        pthread_mutex_unlock(&q->lock);
+        return true;
+    }
     if (status == AIVO_E_FULL || status == AIVO_E_NOT_CONNECTED) {
-        aivo_delivery_unsent(q->delivery, ticket);
+        aivo_delivery_unsent(delivery, ticket);
         q->blocked_until_us = at->now_us + (status == AIVO_E_FULL ? FULL_RETRY_US : OFFLINE_RETRY_US);
         pthread_mutex_unlock(&q->lock);
         return false;
     }
-    bool dead = aivo_delivery_refused(q->delivery, ticket, &item);
+    bool dead = aivo_delivery_refused(delivery, ticket, &item);
     if (dead) {
         set_last_error(m, item.attempts, aivo_strerror(status));
         leaves(q, m, AIVO_FATE_DEAD);
@@ -402,19 +619,32 @@ static bool send_one(struct aivo_queue *q, const struct aivo_instant *at, uint64
     return true;
 }
 
+/* What the lanes want now, each in its turn. Locked. */
+static enum aivo_delivery_action next_action(struct aivo_queue *q, const struct aivo_instant *at,
+                                             struct aivo_delivery_item *item, uint64_t *ticket)
+{
+    bool hold = q->backlog >= AIVO_QUEUE_BACKLOG_MAX || at->now_us < q->blocked_until_us;
+    int64_t clock_ms = aivo_queue_clock_ms(&q->clock);
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        struct lane *lane = &q->lanes[q->turn++ % q->lane_count];
+        enum aivo_delivery_action action = aivo_delivery_next(lane->delivery, at->now_us, clock_ms, hold, item, ticket);
+        if (action == AIVO_DELIVERY_EXPIRE)
+            leaves(q, item->message, AIVO_FATE_EXPIRED);
+        else if (action == AIVO_DELIVERY_SEND)
+            ((struct queue_message *)item->message)->flown = true;
+        if (action != AIVO_DELIVERY_NOTHING)
+            return action;
+    }
+    return AIVO_DELIVERY_NOTHING;
+}
+
 static void deliver(struct aivo_queue *q, const struct aivo_instant *at, const struct aivo_queue_sink *sink, void *user)
 {
     for (bool more = true; more;) {
         struct aivo_delivery_item item;
         uint64_t ticket;
         pthread_mutex_lock(&q->lock);
-        bool hold = q->backlog >= AIVO_QUEUE_BACKLOG_MAX || at->now_us < q->blocked_until_us;
-        enum aivo_delivery_action action =
-            aivo_delivery_next(q->delivery, at->now_us, aivo_queue_clock_ms(&q->clock), hold, &item, &ticket);
-        if (action == AIVO_DELIVERY_EXPIRE)
-            leaves(q, item.message, AIVO_FATE_EXPIRED);
-        else if (action == AIVO_DELIVERY_SEND)
-            ((struct queue_message *)item.message)->flown = true;
+        enum aivo_delivery_action action = next_action(q, at, &item, &ticket);
         pthread_mutex_unlock(&q->lock);
         if (action == AIVO_DELIVERY_NOTHING)
             return;
@@ -439,24 +669,32 @@ void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const 
     pthread_mutex_unlock(&q->lock);
 }
 
+/* Locked. */
+static int64_t lanes_deadline(const struct aivo_queue *q)
+{
+    int64_t due_us = AIVO_NEVER;
+    for (uint32_t i = 0; i < q->lane_count && q->backlog < AIVO_QUEUE_BACKLOG_MAX; i++) {
+        int64_t lane_us = aivo_delivery_deadline(q->lanes[i].delivery);
+        due_us = lane_us < due_us ? lane_us : due_us;
+    }
+    if (due_us < q->blocked_until_us)
+        due_us = q->blocked_until_us;
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        int64_t expiry_ms = aivo_delivery_expiry(q->lanes[i].delivery);
+        if (expiry_ms == AIVO_NEVER)
+            continue;
+        int64_t expiry_us = q->clock.now_us + expiry_ms * 1000 - q->clock.clock_us;
+        due_us = expiry_us < due_us ? expiry_us : due_us;
+    }
+    return due_us;
+}
+
 int64_t aivo_queue_deadline(const struct aivo_queue *queue)
 {
     struct aivo_queue *q = (struct aivo_queue *)queue; /* for its lock only */
     pthread_mutex_lock(&q->lock);
-    int64_t due_us = AIVO_NEVER;
-    if (q->untold.head || q->notice_count > 0 || q->trash.head) {
-        due_us = 0;
-    } else {
-        if (q->backlog < AIVO_QUEUE_BACKLOG_MAX)
-            due_us = aivo_delivery_deadline(q->delivery);
-        if (due_us < q->blocked_until_us)
-            due_us = q->blocked_until_us;
-        int64_t expiry_ms = aivo_delivery_expiry(q->delivery);
-        if (expiry_ms != AIVO_NEVER) {
-            int64_t expiry_us = q->clock.now_us + expiry_ms * 1000 - q->clock.clock_us;
-            due_us = expiry_us < due_us ? expiry_us : due_us;
-        }
-    }
+    bool now = q->untold.head || q->queued.head || q->stored || q->notice_count > 0 || q->trash.head;
+    int64_t due_us = now ? 0 : lanes_deadline(q);
     pthread_mutex_unlock(&q->lock);
     return due_us;
 }

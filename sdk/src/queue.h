@@ -15,6 +15,15 @@ struct aivo_store;
 
 struct aivo_queue;
 
+/* The end of an asynchronous send. fn and fn_user are the sender's; the queue does not look at them. */
+struct aivo_queue_stored {
+    void (*fn)(void);
+    void *fn_user;
+    enum aivo_status status;
+    const struct aivo_message_id *id;
+    const struct aivo_error *error; /* NULL: none */
+};
+
 /* What the queue asks of its client, on the loop's thread, from inside aivo_queue_step() only. */
 struct aivo_queue_sink {
     /* Send this now and call aivo_queue_answered() with the ticket when the answer is there or is overdue.
@@ -23,6 +32,10 @@ struct aivo_queue_sink {
     enum aivo_status (*send)(void *user, uint64_t ticket, const struct aivo_queued *message, uint32_t ack_timeout_ms);
     void (*fate)(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer);
     void (*notice)(void *user, const struct aivo_error *error); /* file moved aside, disk full while removing, ... */
+    /* An asynchronous send is on disk, or never will be. NULL: nobody sends so. */
+    void (*stored)(void *user, const struct aivo_queue_stored *stored);
+    /* A message was put on disk (only while aivo_queue_watch() asks for it). NULL: nobody asks. */
+    void (*queued)(void *user, const struct aivo_queued *message);
 };
 
 /* Opens or makes the file. A file that is no queue is moved aside (FILE.corrupt-<time>) and reported by notice.
@@ -30,16 +43,32 @@ struct aivo_queue_sink {
  * wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
 enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,
                                  void (*wake)(void *user), void *user, struct aivo_queue **out, struct aivo_error *err);
+/* Finishes what is under way, joins the store thread and tells the ends of asynchronous sends. Closing must follow. */
+void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
 /* Finishes what is under way and joins the store thread. Nothing may be in aivo_queue_send() any more. */
 void aivo_queue_close(struct aivo_queue *q);
 
 /* Any thread: returns when the message is on disk. The caller has validated event and args. */
 enum aivo_status aivo_queue_send(struct aivo_queue *q, const char *event, const char *args,
                                  struct aivo_message_id *out_id, struct aivo_error *err);
+/* how may be NULL; the caller has validated it but for the queue's name. AIVO_E_INVALID: no such queue. */
+enum aivo_status aivo_queue_send_ex(struct aivo_queue *q, const char *event, const char *args,
+                                    const struct aivo_send *how, struct aivo_message_id *out_id,
+                                    struct aivo_error *err);
+enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, const char *args,
+                                       const struct aivo_send *how, void (*fn)(void), void *fn_user,
+                                       struct aivo_message_id *out_id, struct aivo_error *err);
 void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out);
+/* Any thread; return when it is on disk. id NULL: all dead letters. */
+enum aivo_status aivo_queue_retry(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err);
+enum aivo_status aivo_queue_purge(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err);
+/* Whether sink.queued is to be called. */
+void aivo_queue_watch(struct aivo_queue *q, bool queued);
 
 /* Loop's thread. */
 void aivo_queue_connected(struct aivo_queue *q, const struct aivo_instant *at);
+/* The connection's quality: a poor one has fewer messages in flight. */
+void aivo_queue_quality(struct aivo_queue *q, enum aivo_level level);
 void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at); /* what is in flight waits anew */
 /* An answer (status AIVO_OK, answer is the ack's array as validated JSON) or AIVO_E_TIMEOUT. A ticket that is not in
  * flight any more is ignored. */

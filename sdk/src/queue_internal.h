@@ -4,6 +4,8 @@
 #define AIVO_QUEUE_INTERNAL_H
 
 #include "core/delivery.h"
+#include "core/msgid.h"
+#include "core/seqmap.h"
 #include "core/uuid.h"
 #include "io/store.h"
 #include "queue.h"
@@ -18,12 +20,18 @@
 #define AIVO_QUEUE_CHUNK        128         /* fates read from disk at once */
 #define AIVO_QUEUE_CHUNK_BYTES  (1u << 20)
 #define AIVO_QUEUE_NOTICES_MAX  16
+#define AIVO_QUEUE_LANES_MAX    AIVO_STORE_LANES_MAX
+#define AIVO_QUEUE_LANE_BITS    4           /* of a ticket */
+#define AIVO_QUEUE_ASYNC_BYTES  (16u << 20) /* of messages sent asynchronously and not yet stored */
+#define AIVO_QUEUE_ASYNC_MAX    65536
+_Static_assert(AIVO_QUEUE_LANES_MAX == 1 << AIVO_QUEUE_LANE_BITS, "each lane has its number in a ticket");
 
 /* A message in memory; one piece of memory but for last_error and answer. */
 struct queue_message {
     struct aivo_queued shown;
     int64_t seq;
     uint64_t bytes;
+    uint32_t lane;
     char *last_error;
     /* Once it has left: */
     struct queue_message *next;
@@ -31,7 +39,7 @@ struct queue_message {
     char *answer;
     bool departed; /* it was read from the fates on disk */
     bool flown;    /* it was in flight: the loop's thread may be looking at it */
-    char text[];   /* event and args */
+    char text[];   /* event, args and keys */
 };
 
 struct message_list {
@@ -39,73 +47,117 @@ struct message_list {
     struct queue_message **tail; /* NULL while the list is empty */
 };
 
-/* A send that waits; on its caller's stack. */
+/* Something for the store thread; on its caller's stack, unless it is asynchronous. */
 struct job {
+    enum { JOB_SEND, JOB_RETRY, JOB_PURGE } kind;
     const char *event, *args;
+    const char *order_key, *collapse_key; /* NULL: none */
     size_t event_len, args_len;
+    uint32_t lane, ttl_s;
+    int32_t priority;
     struct job *next;
     bool done;
+    bool settled; /* status says what is true of this one, whatever becomes of its transaction */
     enum aivo_status status;
     struct aivo_error err;
-    uint8_t id[16];
+    struct aivo_message_id id;
+    const char *which; /* RETRY, PURGE: an id, NULL: all */
+    uint64_t count;    /* of those that were retried or purged */
+    /* Asynchronous: one piece of memory with its texts. */
+    bool async;
+    void (*fn)(void);
+    void *fn_user;
 };
 
 /* A change that the loop's thread leaves to the store thread. */
 struct op {
-    enum { OP_REMOVE, OP_FAILED, OP_DEPART } kind;
-    bool departed; /* OP_REMOVE of a fate that was told */
+    enum { OP_REMOVE, OP_FAILED, OP_DEPART, OP_BURY } kind;
+    bool departed; /* OP_REMOVE, OP_BURY of a fate that was told and had been read from disk */
+    bool releases; /* the message has left the memory: once this is on disk its seq is not gone any more */
     int64_t seq;
     uint32_t attempts;
     enum aivo_fate fate;
-    char *last_error; /* owned */
+    uint32_t lane;
+    int64_t due_ms;     /* OP_FAILED: 0, or it waits on disk until then */
+    int64_t expires_ms; /* OP_FAILED with due_ms */
+    char *last_error;   /* owned */
+    char *order_key;    /* owned; NULL: none */
 };
 struct ops {
     struct op *at;
     size_t count, cap;
 };
 
+/* A named queue: its policy, and what of it is in memory. The first is the default one. */
+struct lane {
+    char name[AIVO_STORE_NAME_MAX + 1];
+    bool stored; /* the file knows its name (store thread) */
+    uint32_t max_messages, ttl_s, window;
+    uint64_t max_bytes;
+    enum aivo_overflow overflow;
+    struct aivo_delivery *delivery;
+    uint64_t pending, bytes;
+    uint64_t held_bytes;
+    uint64_t refused_at; /* held_bytes when the next message on disk was too long to be held as well; 0: it was not */
+    int64_t head_ms;     /* when the oldest was accepted, while none is in memory */
+    int64_t expiry_ms;   /* of what is only on disk: not before this, on the queue's clock */
+    int64_t due_ms;      /* LATER messages on disk: not before this */
+    bool more;           /* READY messages may be on disk that are not in memory */
+    bool urgent;         /* and are more important than some that are */
+    int64_t passed_seq;  /* the lane has nothing at or before this (store thread) */
+};
+
 struct aivo_queue {
     /* Never changed after open. */
     struct aivo_queue_options options;
+    char id_member[2 + AIVO_MSGID_KEY_MAX * 6 + 4]; /* "\"messageId\":\""; empty: off */
+    char id_key[AIVO_MSGID_KEY_MAX + 1];
     const struct aivo_store *store;
     void (*wake)(void *user);
     void *user;
     pthread_t thread;
+    uint32_t lane_count;
 
     pthread_mutex_t lock; /* guards everything down to the next comment; never held during a call of store or sink */
     pthread_cond_t work;  /* the store thread waits for something to do */
     pthread_cond_t done;  /* senders wait for their result */
     pthread_cond_t space; /* senders wait for a place among the jobs */
+    struct lane lanes[AIVO_QUEUE_LANES_MAX];
     struct job *jobs, **jobs_tail;
-    uint32_t job_count;
-    uint32_t awaited; /* jobs that the store thread waits for a moment; 0: it does not */
-    struct aivo_delivery *delivery;
+    uint32_t job_count; /* of those that somebody waits for */
+    uint32_t async_count;
+    uint64_t async_bytes;
+    struct job *stored, **stored_tail; /* asynchronous ones to be told */
+    uint32_t awaited;                  /* jobs that the store thread waits for a moment; 0: it does not */
     struct aivo_queue_clock clock;
+    struct aivo_uuid_source uuids;
     struct ops ops;
-    size_t backlog; /* ops, those that the store thread has taken included */
+    size_t backlog;          /* ops, those that the store thread has taken included */
+    struct aivo_seqmap gone; /* have left the memory, and the file does not say so yet */
     struct message_list untold;
-    struct message_list trash; /* evicted, but only the loop's thread may free them: see flown */
+    struct message_list queued; /* put on disk, to be told */
+    struct message_list trash;  /* evicted, but only the loop's thread may free them: see flown */
     struct aivo_error notices[AIVO_QUEUE_NOTICES_MAX];
     uint32_t notice_count;
-    uint64_t pending, bytes;
     uint64_t held_bytes;
-    uint64_t refused_at; /* held_bytes when the next message on disk was too long to be held as well; 0: it was not */
     uint64_t departed;   /* fates on disk */
-    uint32_t chunk_left; /* of those read from disk and not yet removed */
-    int64_t head_ms;     /* when the oldest was accepted, while none is in memory */
-    int64_t expiry_ms;   /* of what is only on disk: not before this, on the queue's clock */
-    int64_t last_seq, cursor;
+    uint64_t dead;       /* dead letters */
+    uint32_t chunk_left; /* of the fates read from disk and not yet removed */
+    int64_t last_seq;
+    uint64_t accepted, attempts, fates[AIVO_FATE_REPLACED + 1];
+    bool watch_queued;
     bool closing;
 
-    int64_t blocked_until_us; /* the loop's thread only */
+    /* The loop's thread only. */
+    int64_t blocked_until_us;
+    uint32_t turn; /* whose lane's */
+    bool finished;
 
     /* The store thread only. */
     struct aivo_store_db *db;
     struct ops taken;
-    uint32_t last_batch; /* jobs in the last transaction */
-    int64_t commit_us;   /* what it took */
-    struct aivo_uuid_source uuids;
-    int64_t passed_seq;     /* what is only on disk and not after this has left */
+    uint32_t last_batch;    /* jobs in the last transaction */
+    int64_t commit_us;      /* what it took */
     int64_t write_after_us; /* the next try of what failed and no sender waits for */
     int64_t read_after_us;
     int64_t saved_skew_ms;
@@ -116,12 +168,20 @@ struct aivo_queue {
 void *aivo_queue_store_main(void *queue);
 /* Whether the store thread has something to do: 0 is now, else when (monotonic us). Locked. */
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us);
+/* Fills the memory up from the file (queue_load.c). true: the loop should look. */
+bool aivo_queue_load(struct aivo_queue *q);
+bool aivo_queue_wants_load(const struct aivo_queue *q, const struct lane *lane);
+bool aivo_queue_wants_later(const struct aivo_queue *q, const struct lane *lane);
+bool aivo_queue_wants_departed(const struct aivo_queue *q);
+/* What nobody waits for could not be done: said once, tried again later. */
+void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err);
 
 /* Locked. */
 void aivo_queue_list_add(struct message_list *list, struct queue_message *m);
 void aivo_queue_notice(struct aivo_queue *q, const struct aivo_error *error);
 
-struct queue_message *aivo_queue_message_new(const struct aivo_store_row *row, int64_t skew_ms);
+struct queue_message *aivo_queue_message_new(const struct aivo_queue *q, const struct aivo_store_row *row,
+                                             int64_t skew_ms);
 void aivo_queue_message_free(struct queue_message *m);
 
 #endif

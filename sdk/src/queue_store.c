@@ -4,7 +4,6 @@
 
 #include "error_internal.h"
 #include "io/clock.h"
-#include "io/random.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,46 +13,80 @@
 #define SKEW_MS         1000              /* the queue's clock is saved when it is off the wall clock by so much more */
 #define SAVE_EVERY_US   INT64_C(60000000)
 #define GATHER_MOST_US  INT64_C(500)
-#define FAILURES_MAX    8 /* single sends that failed in one batch: the others fail alike, unasked */
+#define FAILING_US      INT64_C(1000000) /* what trying the sends of a failed batch apart may take */
+#define CHOSEN_MAX      1024
 
-/* What one transaction changes in the queue's figures once it is committed. */
-struct tally {
+/* What one transaction changes in a lane once it is committed. */
+struct lane_tally {
     int64_t added, added_bytes;
-    int64_t left, left_bytes;    /* evicted and expired */
-    int64_t first_ms;            /* created_ms of the first that was added */
-    int64_t last_seq, first_seq; /* of those added */
+    int64_t left, left_bytes; /* evicted, expired, replaced */
     int64_t passed_seq;
-    int64_t expiry_ms;
-    uint32_t told; /* fates removed */
-    bool saved_clock;
+    int64_t expiry_ms, due_ms;
+    int32_t most_important; /* of those that may be loaded now */
+    bool more, named;
     bool none_left; /* more should be evicted than there is: the count was wrong */
+};
+struct tally {
+    struct lane_tally lanes[AIVO_QUEUE_LANES_MAX];
+    int64_t last_seq, first_seq; /* of those added */
+    int64_t departed, told;
+    int64_t buried;
+    uint64_t fates[AIVO_FATE_REPLACED + 1];
+    uint64_t accepted;
+    bool saved_clock, watch;
     struct aivo_instant at;
     int64_t clock_ms;
+    uint64_t departed_before, dead_before;
+    uint64_t pending[AIVO_QUEUE_LANES_MAX], bytes[AIVO_QUEUE_LANES_MAX]; /* before */
     struct aivo_delivery_item *victims; /* taken out of the memory, kept for the case of a rollback */
+    uint32_t *victim_lanes;
     size_t victim_count, victim_cap;
+    struct message_list queued;
 };
 
-static bool wants_load(const struct aivo_queue *q)
-{
-    if (q->cursor >= q->last_seq)
-        return false;
-    if (q->held_bytes >= AIVO_QUEUE_HELD_BYTES || (q->refused_at > 0 && q->held_bytes >= q->refused_at))
-        return false;
-    size_t room = aivo_delivery_room(q->delivery);
-    size_t waiting = aivo_delivery_waiting(q->delivery);
-    return room > 0 && (waiting == 0 || room >= waiting);
-}
+/* A message on disk that was chosen to leave. */
+struct chosen {
+    int64_t seq;
+    uint64_t bytes;
+    bool keyed;
+    char order_key[AIVO_MESSAGE_KEY_MAX + 1];
+};
+struct choice {
+    struct aivo_queue *q;
+    struct tally *t;
+    uint32_t lane;
+    struct chosen *at;
+    size_t count, cap;
+    size_t most;
+    uint64_t bytes; /* of those chosen */
+    /* Enough when so many, and so many bytes, are chosen. */
+    uint64_t want, want_bytes;
+    int32_t spare_above; /* nothing of a higher priority */
+    bool refused, no_memory;
+    bool first;       /* nothing was seen yet */
+    bool new_too;     /* also what this transaction adds */
+    int64_t until_ms; /* EXPIRED: those not later than this */
+    int64_t next_ms;  /* EXPIRED: the first that is */
+};
 
 static bool wants_upkeep(const struct aivo_queue *q)
 {
     if (q->departed >= AIVO_QUEUE_UPKEEP_MAX)
         return false;
-    return q->pending > q->options.max_messages || q->expiry_ms <= aivo_queue_clock_ms(&q->clock);
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        const struct lane *lane = &q->lanes[i];
+        if (lane->overflow != AIVO_OVERFLOW_REJECT &&
+            (lane->pending > lane->max_messages || (lane->max_bytes > 0 && lane->bytes > lane->max_bytes)))
+            return true;
+        if (lane->expiry_ms <= aivo_queue_clock_ms(&q->clock))
+            return true;
+    }
+    return false;
 }
 
-static bool wants_departed(const struct aivo_queue *q)
+static int64_t on_the_monotonic(const struct aivo_queue *q, int64_t clock_ms)
 {
-    return q->departed > 0 && q->chunk_left == 0;
+    return q->clock.now_us + clock_ms * 1000 - q->clock.clock_us;
 }
 
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
@@ -63,13 +96,21 @@ int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
     int64_t due_us = now_us + LONGEST_WAIT_US;
     if (q->backlog > 0 || wants_upkeep(q))
         due_us = q->write_after_us;
-    if ((wants_departed(q) || wants_load(q)) && q->read_after_us < due_us)
+    bool reading = aivo_queue_wants_departed(q);
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        reading |= aivo_queue_wants_load(q, &q->lanes[i]) || aivo_queue_wants_later(q, &q->lanes[i]);
+    if (reading && q->read_after_us < due_us)
         due_us = q->read_after_us;
     if (due_us <= now_us)
         return 0;
-    if (q->expiry_ms != AIVO_NEVER && q->departed < AIVO_QUEUE_UPKEEP_MAX) {
-        int64_t expiry_us = q->clock.now_us + q->expiry_ms * 1000 - q->clock.clock_us;
-        due_us = expiry_us < due_us ? expiry_us : due_us;
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        const struct lane *lane = &q->lanes[i];
+        int64_t clock_ms = q->departed < AIVO_QUEUE_UPKEEP_MAX ? lane->expiry_ms : AIVO_NEVER;
+        if (lane->due_ms < clock_ms && aivo_delivery_room(lane->delivery) > 0 &&
+            lane->due_ms > aivo_queue_clock_ms(&q->clock))
+            clock_ms = lane->due_ms;
+        if (clock_ms != AIVO_NEVER && on_the_monotonic(q, clock_ms) < due_us)
+            due_us = on_the_monotonic(q, clock_ms);
     }
     return due_us > 0 ? due_us : 0;
 }
@@ -124,7 +165,8 @@ static struct job *take_jobs(struct aivo_queue *q, size_t *count)
     if (!q->jobs)
         q->jobs_tail = &q->jobs;
     bool was_full = q->job_count >= AIVO_QUEUE_JOBS_MAX;
-    q->job_count -= (uint32_t)*count;
+    for (const struct job *job = first; job; job = job->next)
+        q->job_count -= !job->async;
     if (was_full)
         pthread_cond_broadcast(&q->space);
     return first;
@@ -153,134 +195,467 @@ static void take_ops(struct aivo_queue *q)
     q->ops.count = 0;
 }
 
-static enum aivo_status write_ops(struct aivo_queue *q, struct tally *t, struct aivo_error *err)
+static enum aivo_status promote(struct aivo_queue *q, struct tally *t, uint32_t lane, const char *order_key,
+                                struct aivo_error *err)
 {
-    enum aivo_status status = AIVO_OK;
-    for (size_t i = 0; status == AIVO_OK && i < q->taken.count; i++) {
-        const struct op *op = &q->taken.at[i];
-        if (op->kind == OP_REMOVE)
-            status = q->store->remove(q->db, op->seq, err);
-        else if (op->kind == OP_FAILED)
-            status = q->store->failed(q->db, op->seq, op->attempts, op->last_error, err);
-        else
-            status = q->store->depart(q->db, op->seq, op->fate, err);
-        t->told += op->departed;
+    bool changed = false;
+    enum aivo_status status = order_key ? q->store->promote(q->db, lane, order_key, &changed, err) : AIVO_OK;
+    t->lanes[lane].more |= changed;
+    return status;
+}
+
+static enum aivo_status bury(struct aivo_queue *q, const struct op *op, struct tally *t, struct aivo_error *err)
+{
+    bool moved = false;
+    enum aivo_status status = q->store->bury(q->db, op->seq, op->attempts, op->last_error, t->at.unix_ms, &moved, err);
+    t->buried += moved;
+    while (status == AIVO_OK && (int64_t)t->dead_before + t->buried > (int64_t)q->options.max_dead) {
+        int64_t oldest = 0;
+        status = q->store->dead(q->db, NULL, &oldest, NULL, NULL, err);
+        if (status != AIVO_OK || oldest == 0)
+            break;
+        status = q->store->remove_dead(q->db, oldest, err);
+        t->buried--;
     }
     return status;
 }
 
-static enum aivo_status write_job(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+static enum aivo_status write_op(struct aivo_queue *q, const struct op *op, struct tally *t, struct aivo_error *err)
 {
-    struct aivo_store_row row = {
-        .seq = t->last_seq + 1,
-        .event = job->event,
-        .event_len = job->event_len,
-        .args = job->args,
-        .args_len = job->args_len,
-        .created_ms = t->at.unix_ms,
-        .clock_ms = t->clock_ms,
-        .expires_ms = q->options.ttl_s > 0 ? t->clock_ms + (int64_t)q->options.ttl_s * 1000 : 0,
-        .fate = -1,
-    };
-    uint64_t random[2];
-    aivo_random_bytes(random, sizeof random);
-    aivo_uuid_next(&q->uuids, t->at.unix_ms, random, row.id);
-    enum aivo_status status = q->store->insert(q->db, &row, err);
-    if (status != AIVO_OK)
+    struct lane_tally *lane = &t->lanes[op->lane];
+    enum aivo_status status = AIVO_OK;
+    switch (op->kind) {
+    case OP_REMOVE:
+        status = q->store->remove(q->db, op->seq, err);
+        break;
+    case OP_FAILED:
+        status = q->store->failed(q->db, op->seq, op->attempts, op->last_error, op->due_ms, err);
+        if (op->due_ms > 0 && op->due_ms < lane->due_ms)
+            lane->due_ms = op->due_ms;
+        if (op->due_ms > 0 && op->expires_ms > 0 && op->expires_ms < lane->expiry_ms)
+            lane->expiry_ms = op->expires_ms;
         return status;
-    memcpy(job->id, row.id, sizeof job->id);
-    t->last_seq = row.seq;
-    t->added++;
-    t->added_bytes += (int64_t)(row.event_len + row.args_len);
-    if (row.expires_ms > 0 && row.expires_ms < t->expiry_ms)
-        t->expiry_ms = row.expires_ms;
-    return AIVO_OK;
+    case OP_DEPART:
+        status = q->store->depart(q->db, op->seq, op->fate, err);
+        t->departed++;
+        break;
+    case OP_BURY:
+        status = bury(q, op, t, err);
+        break;
+    }
+    t->told += op->departed;
+    return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
 }
 
-/* One message of those in memory leaves it. */
-static bool take_victim(struct aivo_queue *q, struct tally *t, bool in_flight_too, struct aivo_delivery_item *item)
+static enum aivo_status write_ops(struct aivo_queue *q, struct tally *t, struct aivo_error *err)
+{
+    enum aivo_status status = AIVO_OK;
+    for (size_t i = 0; status == AIVO_OK && i < q->taken.count; i++)
+        status = write_op(q, &q->taken.at[i], t, err);
+    return status;
+}
+
+/* One message of those in memory, just taken out of it, is kept until the transaction is committed. */
+static bool keep_victim(struct tally *t, uint32_t lane, const struct aivo_delivery_item *item)
 {
     if (t->victim_count == t->victim_cap) {
         size_t cap = t->victim_cap ? t->victim_cap * 2 : 16;
         struct aivo_delivery_item *victims = realloc(t->victims, cap * sizeof *victims);
-        if (!victims)
+        if (victims)
+            t->victims = victims;
+        uint32_t *lanes = victims ? realloc(t->victim_lanes, cap * sizeof *lanes) : NULL;
+        if (!lanes)
             return false;
-        t->victims = victims;
+        t->victim_lanes = lanes;
         t->victim_cap = cap;
     }
-    pthread_mutex_lock(&q->lock);
-    bool found = aivo_delivery_evict(q->delivery, in_flight_too, item);
-    pthread_mutex_unlock(&q->lock);
-    return found;
+    t->victims[t->victim_count] = *item;
+    t->victim_lanes[t->victim_count++] = lane;
+    return true;
 }
 
-/* The oldest leaves: of those that are not in flight first, then of those in flight, then of those that are just being
- * added. *seq is 0 if there is none. */
-static enum aivo_status pick_victim(struct aivo_queue *q, struct tally *t, int64_t *seq, uint64_t *bytes,
-                                    struct aivo_error *err)
+/* A message leaves in this transaction, wherever it is. */
+static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t lane, const struct chosen *c,
+                              enum aivo_fate fate, struct aivo_error *err)
 {
     struct aivo_delivery_item item;
-    bool found = take_victim(q, t, false, &item);
-    if (!found) {
-        enum aivo_status status = q->store->first(q->db, t->passed_seq, seq, bytes, err);
-        if (status != AIVO_OK)
-            return status;
-        if (*seq == 0 || *seq >= t->first_seq)
-            found = take_victim(q, t, true, &item);
-    }
-    if (!found) {
-        if (*seq > 0)
-            t->passed_seq = *seq;
-        return AIVO_OK;
-    }
-    struct queue_message *m = item.message;
-    t->victims[t->victim_count++] = item;
-    *seq = m->seq;
-    *bytes = m->bytes;
-    return AIVO_OK;
+    pthread_mutex_lock(&q->lock);
+    bool held = aivo_delivery_take(q->lanes[lane].delivery, c->seq, &item);
+    bool kept = !held || keep_victim(t, lane, &item);
+    if (!kept)
+        aivo_delivery_add(q->lanes[lane].delivery, &item);
+    pthread_mutex_unlock(&q->lock);
+    if (!kept)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    t->lanes[lane].left++;
+    t->lanes[lane].left_bytes += (int64_t)c->bytes;
+    t->fates[fate]++;
+    t->departed++;
+    enum aivo_status status = q->store->depart(q->db, c->seq, fate, err);
+    return status == AIVO_OK ? promote(q, t, lane, c->keyed ? c->order_key : NULL, err) : status;
 }
 
-static enum aivo_status leave(struct aivo_queue *q, struct tally *t, int64_t seq, uint64_t bytes, enum aivo_fate fate,
-                              struct aivo_error *err)
+static bool choose(struct choice *c, const struct aivo_store_ref *ref)
 {
-    t->left++;
-    t->left_bytes += (int64_t)bytes;
-    return q->store->depart(q->db, seq, fate, err);
+    if (c->count == c->cap) {
+        size_t cap = c->cap ? c->cap * 4 : 8;
+        struct chosen *at = realloc(c->at, cap * sizeof *at);
+        c->no_memory = at == NULL;
+        if (!at)
+            return false;
+        c->at = at;
+        c->cap = cap;
+    }
+    struct chosen *one = &c->at[c->count++];
+    *one = (struct chosen){.seq = ref->seq, .bytes = ref->bytes};
+    size_t len = ref->order_key ? strnlen(ref->order_key, sizeof one->order_key - 1) : 0;
+    one->keyed = len > 0;
+    memcpy(one->order_key, ref->order_key ? ref->order_key : "", len);
+    c->bytes += ref->bytes;
+    return true;
 }
 
-static enum aivo_status evict(struct aivo_queue *q, struct tally *t, uint64_t pending, uint64_t departed,
-                              struct aivo_error *err)
+static bool already(const struct choice *c, int64_t seq)
 {
-    int64_t excess = (int64_t)pending + t->added - t->left - (int64_t)q->options.max_messages;
-    /* One for each that is added; more (the bound was lowered) only as fast as their fates are told. */
-    int64_t most = t->added + (departed < AIVO_QUEUE_UPKEEP_MAX ? AIVO_QUEUE_UPKEEP_MAX : 0);
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->at[i].seq == seq)
+            return true;
+    }
+    return false;
+}
+
+/* Where it is, for the store thread. */
+enum whereabouts { ON_DISK, HELD, FLYING, GONE };
+static enum whereabouts where_is(struct aivo_queue *q, uint32_t lane, int64_t seq)
+{
+    pthread_mutex_lock(&q->lock);
+    enum aivo_delivery_place place = aivo_delivery_find(q->lanes[lane].delivery, seq);
+    bool gone = aivo_seqmap_get(&q->gone, seq, NULL);
+    pthread_mutex_unlock(&q->lock);
+    return gone ? GONE : place == AIVO_DELIVERY_IN_FLIGHT ? FLYING : place == AIVO_DELIVERY_WAITING ? HELD : ON_DISK;
+}
+
+static bool enough(const struct choice *c)
+{
+    return c->count >= c->most || (c->count >= c->want && c->bytes >= c->want_bytes);
+}
+
+/* Who is to leave so that there is room. */
+static enum aivo_store_choice pick(void *user, const struct aivo_store_ref *ref)
+{
+    struct choice *c = user;
+    struct lane_tally *lane = &c->t->lanes[c->lane];
+    if (enough(c))
+        return AIVO_STORE_STOP;
+    if (c->first && ref->seq - 1 > lane->passed_seq)
+        lane->passed_seq = ref->seq - 1;
+    c->first = false;
+    bool is_new = ref->seq >= c->t->first_seq;
+    if (is_new != c->new_too)
+        return is_new && c->spare_above == INT32_MAX ? AIVO_STORE_STOP : AIVO_STORE_SKIP;
+    enum whereabouts where = where_is(c->q, c->lane, ref->seq);
+    if (where == FLYING || where == GONE || already(c, ref->seq))
+        return AIVO_STORE_SKIP;
+    if (ref->priority > c->spare_above) {
+        c->refused = true;
+        return AIVO_STORE_STOP;
+    }
+    return choose(c, ref) ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
+}
+
+/* Takes those in flight, the oldest first, when nothing else is left. */
+static void pick_flying(struct choice *c)
+{
+    struct aivo_delivery_item item;
+    struct aivo_delivery *d = c->q->lanes[c->lane].delivery;
+    while (!enough(c) && !c->no_memory) {
+        pthread_mutex_lock(&c->q->lock);
+        bool found = aivo_delivery_evict(d, true, &item);
+        bool kept = found && keep_victim(c->t, c->lane, &item);
+        if (found && !kept)
+            aivo_delivery_add(d, &item);
+        pthread_mutex_unlock(&c->q->lock);
+        if (!found)
+            return;
+        const struct queue_message *m = item.message;
+        struct aivo_store_ref ref = {.seq = item.seq, .bytes = m->bytes, .order_key = m->shown.order_key};
+        if (!kept || !choose(c, &ref))
+            c->no_memory = true;
+    }
+}
+
+/* Chooses who leaves in favour of a new one (priority), by the lane's policy: the waiting ones, those in flight, and in
+ * the end those that the same transaction has added. */
+static enum aivo_status choose_victims(struct choice *c, struct aivo_error *err)
+{
+    struct aivo_queue *q = c->q;
+    bool by_priority = q->lanes[c->lane].overflow == AIVO_OVERFLOW_DROP_PRIORITY;
     enum aivo_status status = AIVO_OK;
-    for (int64_t n = excess < most ? excess : most; status == AIVO_OK && n > 0; n--) {
-        int64_t seq = 0;
-        uint64_t bytes = 0;
-        status = pick_victim(q, t, &seq, &bytes, err);
-        t->none_left = seq == 0;
-        if (status != AIVO_OK || t->none_left)
-            break;
-        status = leave(q, t, seq, bytes, AIVO_FATE_EVICTED, err);
+    for (int pass = 0; pass < 2 && status == AIVO_OK && !enough(c) && !c->refused; pass++) {
+        c->new_too = pass == 1;
+        if (by_priority)
+            status = q->store->by_priority(q->db, c->lane, pick, c, err);
+        else
+            status = q->store->in_order(q->db, c->lane, c->t->lanes[c->lane].passed_seq, pick, c, err);
+        c->first = false;
+        if (status == AIVO_OK && pass == 0 && !by_priority && !enough(c))
+            pick_flying(c);
     }
+    /* What is in flight may be more important than the new one. */
+    c->refused |= by_priority && c->spare_above != INT32_MAX && !enough(c);
+    if (status == AIVO_OK && c->no_memory)
+        status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     return status;
 }
 
-static enum aivo_status expire(struct aivo_queue *q, struct tally *t, struct aivo_error *err)
+static enum aivo_status leave_all(struct choice *c, enum aivo_fate fate, struct aivo_error *err)
 {
     enum aivo_status status = AIVO_OK;
-    for (int n = 0; status == AIVO_OK && n < AIVO_QUEUE_UPKEEP_MAX; n++) {
-        int64_t seq, expires_ms;
-        uint64_t bytes;
-        status = q->store->next_expiry(q->db, q->cursor, &seq, &bytes, &expires_ms, err);
-        if (status != AIVO_OK)
-            break;
-        t->expiry_ms = seq == 0 ? AIVO_NEVER : expires_ms;
-        if (t->expiry_ms > t->clock_ms)
-            break;
-        status = leave(q, t, seq, bytes, AIVO_FATE_EXPIRED, err);
+    for (size_t i = 0; status == AIVO_OK && i < c->count; i++)
+        status = leave(c->q, c->t, c->lane, &c->at[i], fate, err);
+    return status;
+}
+
+/* By how much a lane would be beyond its bounds with so much more. */
+static void excess(const struct aivo_queue *q, const struct tally *t, uint32_t lane, int64_t more, int64_t more_bytes,
+                   int64_t *count, int64_t *bytes)
+{
+    const struct lane_tally *lt = &t->lanes[lane];
+    *count = (int64_t)t->pending[lane] + lt->added - lt->left + more - (int64_t)q->lanes[lane].max_messages;
+    *bytes = 0;
+    if (q->lanes[lane].max_bytes > 0)
+        *bytes =
+            (int64_t)t->bytes[lane] + lt->added_bytes - lt->left_bytes + more_bytes - (int64_t)q->lanes[lane].max_bytes;
+    *count = *count > 0 ? *count : 0;
+    *bytes = *bytes > 0 ? *bytes : 0;
+}
+
+static enum aivo_store_choice pick_collapsed(void *user, const struct aivo_store_ref *ref)
+{
+    struct choice *c = user;
+    enum whereabouts where = where_is(c->q, c->lane, ref->seq);
+    if (where == FLYING || where == GONE)
+        return AIVO_STORE_SKIP;
+    return choose(c, ref) ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
+}
+
+static void refuse(struct job *job, enum aivo_status status, const char *text)
+{
+    job->settled = true;
+    job->status = aivo_error_set(&job->err, status, 0, "%s", text);
+}
+
+/* Makes room for a message by the lane's policy. job->settled: it is refused, and nothing was changed. */
+static enum aivo_status make_room(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+{
+    const struct lane *lane = &q->lanes[job->lane];
+    const int64_t size = (int64_t)(job->event_len + job->args_len);
+    struct choice same = {.q = q, .t = t, .lane = job->lane, .most = CHOSEN_MAX};
+    struct choice victims = {.q = q,
+                             .t = t,
+                             .lane = job->lane,
+                             .most = CHOSEN_MAX,
+                             .first = true,
+                             .spare_above = lane->overflow == AIVO_OVERFLOW_DROP_PRIORITY ? job->priority : INT32_MAX};
+    enum aivo_status status = AIVO_OK;
+    if (lane->max_bytes > 0 && (uint64_t)size > lane->max_bytes) {
+        refuse(job, AIVO_E_TOO_LARGE, "the message alone is larger than its queue may be");
+        return AIVO_OK;
     }
+    if (job->collapse_key)
+        status = q->store->collapsing(q->db, job->lane, job->collapse_key, pick_collapsed, &same, err);
+    int64_t count, bytes;
+    excess(q, t, job->lane, 1 - (int64_t)same.count, size - (int64_t)same.bytes, &count, &bytes);
+    if (status == AIVO_OK && (count > 0 || bytes > 0)) {
+        if (lane->overflow == AIVO_OVERFLOW_REJECT) {
+            refuse(job, AIVO_E_FULL, "the queue is full");
+        } else {
+            size_t replaced = same.count;
+            victims.at = same.at; /* those that are replaced are not chosen again */
+            victims.count = same.count;
+            victims.cap = same.cap;
+            victims.most += replaced;
+            victims.want = (uint64_t)count + replaced;
+            victims.want_bytes = (uint64_t)bytes;
+            status = choose_victims(&victims, err);
+            same.at = victims.at;
+            if (status == AIVO_OK && victims.refused)
+                refuse(job, AIVO_E_FULL, "the queue is full of more important messages");
+            for (size_t i = replaced; status == AIVO_OK && !job->settled && i < victims.count; i++)
+                status = leave(q, t, job->lane, &victims.at[i], AIVO_FATE_EVICTED, err);
+        }
+    }
+    if (status == AIVO_OK && !job->settled)
+        status = leave_all(&same, AIVO_FATE_REPLACED, err);
+    free(same.at);
+    return status;
+}
+
+static enum aivo_status insert(struct aivo_queue *q, struct aivo_store_row *row, struct tally *t,
+                               struct aivo_error *err)
+{
+    struct lane *lane = &q->lanes[row->lane];
+    struct lane_tally *lt = &t->lanes[row->lane];
+    enum aivo_status status = AIVO_OK;
+    bool behind = false;
+    row->seq = t->last_seq + 1;
+    row->created_ms = row->created_ms ? row->created_ms : t->at.unix_ms;
+    row->clock_ms = t->clock_ms;
+    row->fate = -1;
+    if (!lane->stored && !lt->named)
+        status = q->store->name_lane(q->db, row->lane, lane->name, err);
+    if (status == AIVO_OK && row->order_key)
+        status = q->store->key_waits(q->db, row->lane, row->order_key, &behind, err);
+    row->gate = behind ? AIVO_STORE_BEHIND : AIVO_STORE_READY;
+    if (status == AIVO_OK)
+        status = q->store->insert(q->db, row, err);
+    if (status != AIVO_OK)
+        return status;
+    lt->named = true;
+    t->last_seq = row->seq;
+    lt->most_important = lt->more && lt->most_important > row->priority ? lt->most_important : row->priority;
+    lt->more |= !behind;
+    lt->added++;
+    lt->added_bytes += (int64_t)(row->event_len + row->args_len);
+    if (row->expires_ms > 0 && row->expires_ms < lt->expiry_ms)
+        lt->expiry_ms = row->expires_ms;
+    return AIVO_OK;
+}
+
+static enum aivo_status write_send(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+{
+    uint32_t ttl_s = job->ttl_s == AIVO_TTL_OF_QUEUE ? q->lanes[job->lane].ttl_s : job->ttl_s;
+    struct aivo_store_row row = {
+        .event = job->event,
+        .event_len = job->event_len,
+        .args = job->args,
+        .args_len = job->args_len,
+        .order_key = job->order_key,
+        .collapse_key = job->collapse_key,
+        .lane = job->lane,
+        .priority = job->priority,
+        .expires_ms = ttl_s > 0 ? t->clock_ms + (int64_t)ttl_s * 1000 : 0,
+    };
+    memcpy(row.id, job->id.text, sizeof row.id);
+    enum aivo_status status = make_room(q, job, t, err);
+    if (status != AIVO_OK || job->settled)
+        return status;
+    status = insert(q, &row, t, err);
+    if (status != AIVO_OK)
+        return status;
+    t->accepted++;
+    struct queue_message *m = t->watch ? aivo_queue_message_new(q, &row, t->clock_ms - t->at.unix_ms) : NULL;
+    if (m)
+        aivo_queue_list_add(&t->queued, m);
+    return AIVO_OK;
+}
+
+struct revival {
+    struct aivo_queue *q;
+    struct tally *t;
+    enum aivo_status status;
+    struct aivo_error *err;
+    struct job room; /* for make_room() */
+};
+
+/* A dead letter becomes a message again. */
+static bool revive(void *user, const struct aivo_store_row *dead)
+{
+    struct revival *r = user;
+    struct aivo_store_row row = *dead;
+    row.attempts = 0;
+    row.due_ms = 0;
+    row.last_error = NULL;
+    row.expires_ms = dead->expires_ms > 0 ? r->t->clock_ms + (dead->expires_ms - dead->clock_ms) : 0;
+    row.lane = dead->lane < r->q->lane_count ? dead->lane : 0;
+    r->room =
+        (struct job){.event_len = row.event_len, .args_len = row.args_len, .lane = row.lane, .priority = row.priority};
+    r->status = make_room(r->q, &r->room, r->t, r->err);
+    if (r->status == AIVO_OK && !r->room.settled)
+        r->status = insert(r->q, &row, r->t, r->err);
+    return false;
+}
+
+static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+{
+    struct revival r = {.q = q, .t = t, .err = err};
+    int64_t seq = 0;
+    job->count = 0;
+    for (;;) {
+        enum aivo_status status =
+            q->store->dead(q->db, job->which, &seq, job->kind == JOB_RETRY ? revive : NULL, &r, err);
+        if (status != AIVO_OK || seq == 0 || (status = r.status) != AIVO_OK)
+            return status;
+        if (r.room.settled) { /* no room for more: what was retried so far stays so */
+            job->settled = true;
+            job->status = job->count > 0 ? AIVO_OK : r.room.status;
+            job->err = r.room.err;
+            return AIVO_OK;
+        }
+        status = q->store->remove_dead(q->db, seq, err);
+        if (status != AIVO_OK)
+            return status;
+        job->count++;
+        t->buried--;
+    }
+}
+
+static enum aivo_status write_job(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+{
+    job->settled = false;
+    return job->kind == JOB_SEND ? write_send(q, job, t, err) : write_dead(q, job, t, err);
+}
+
+/* The bounds may have been lowered since the messages were accepted. */
+static enum aivo_status evict(struct aivo_queue *q, uint32_t lane, struct tally *t, struct aivo_error *err)
+{
+    int64_t count, bytes;
+    excess(q, t, lane, 0, 0, &count, &bytes);
+    if ((count == 0 && bytes == 0) || q->lanes[lane].overflow == AIVO_OVERFLOW_REJECT ||
+        t->departed_before >= AIVO_QUEUE_UPKEEP_MAX)
+        return AIVO_OK;
+    struct choice c = {.q = q,
+                       .t = t,
+                       .lane = lane,
+                       .most = AIVO_QUEUE_UPKEEP_MAX,
+                       .first = true,
+                       .want = (uint64_t)count,
+                       .want_bytes = (uint64_t)bytes,
+                       .spare_above = INT32_MAX};
+    enum aivo_status status = choose_victims(&c, err);
+    t->lanes[lane].none_left = status == AIVO_OK && c.count == 0;
+    if (status == AIVO_OK)
+        status = leave_all(&c, AIVO_FATE_EVICTED, err);
+    free(c.at);
+    return status;
+}
+
+/* Those in memory are the policy's to expire. */
+static enum aivo_store_choice pick_expired(void *user, const struct aivo_store_ref *ref)
+{
+    struct choice *c = user;
+    if (where_is(c->q, c->lane, ref->seq) != ON_DISK)
+        return AIVO_STORE_SKIP;
+    c->next_ms = ref->expires_ms;
+    if (ref->expires_ms > c->until_ms || c->count >= c->most)
+        return AIVO_STORE_STOP;
+    c->next_ms = AIVO_NEVER;
+    return choose(c, ref) ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
+}
+
+static enum aivo_status expire(struct aivo_queue *q, uint32_t lane, struct tally *t, struct aivo_error *err)
+{
+    if (t->lanes[lane].expiry_ms > t->clock_ms || t->departed_before >= AIVO_QUEUE_UPKEEP_MAX)
+        return AIVO_OK;
+    struct choice c = {
+        .q = q, .t = t, .lane = lane, .most = AIVO_QUEUE_UPKEEP_MAX, .until_ms = t->clock_ms, .next_ms = AIVO_NEVER};
+    enum aivo_status status = q->store->expiring(q->db, lane, pick_expired, &c, err);
+    if (status == AIVO_OK && c.no_memory)
+        status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    t->lanes[lane].expiry_ms = c.next_ms;
+    if (status == AIVO_OK)
+        status = leave_all(&c, AIVO_FATE_EXPIRED, err);
+    free(c.at);
     return status;
 }
 
@@ -296,41 +671,74 @@ static enum aivo_status save_clock(struct aivo_queue *q, struct tally *t, bool l
     return q->store->save_clock(q->db, t->clock_ms, t->at.unix_ms, err);
 }
 
+/* Locked. */
+static void publish_lane(struct lane *lane, const struct lane_tally *lt, const struct tally *t)
+{
+    if (lane->pending == 0 && lt->added > 0)
+        lane->head_ms = t->at.unix_ms;
+    lane->pending = (uint64_t)((int64_t)lane->pending + lt->added - lt->left);
+    if (lt->none_left && lane->pending > lane->max_messages)
+        lane->pending = lane->max_messages;
+    int64_t bytes = (int64_t)lane->bytes + lt->added_bytes - lt->left_bytes;
+    lane->bytes = bytes > 0 ? (uint64_t)bytes : 0;
+    lane->expiry_ms = lt->expiry_ms;
+    lane->due_ms = lt->due_ms;
+    lane->passed_seq = lt->passed_seq;
+    lane->stored |= lt->named;
+    lane->more |= lt->more;
+    lane->urgent |= lt->more && lt->added > 0 && aivo_delivery_below(lane->delivery, lt->most_important);
+}
+
+/* The changes that the loop's thread left are on disk. Locked. */
+static void publish_ops(struct aivo_queue *q, const struct tally *t)
+{
+    uint64_t told = (uint64_t)t->told;
+    q->departed -= q->departed < told ? q->departed : told;
+    q->chunk_left -= q->chunk_left < told ? q->chunk_left : (uint32_t)told;
+    q->backlog -= q->taken.count;
+    for (size_t i = 0; i < q->taken.count; i++) {
+        if (q->taken.at[i].releases)
+            aivo_seqmap_remove(&q->gone, q->taken.at[i].seq);
+    }
+}
+
 /* The transaction was committed. */
 static void publish(struct aivo_queue *q, struct tally *t, bool with_ops)
 {
     pthread_mutex_lock(&q->lock);
-    if (q->pending == 0 && t->added > 0)
-        q->head_ms = t->at.unix_ms;
-    q->pending = (uint64_t)((int64_t)q->pending + t->added - t->left);
-    if (t->none_left && q->pending > q->options.max_messages)
-        q->pending = q->options.max_messages;
-    int64_t bytes = (int64_t)q->bytes + t->added_bytes - t->left_bytes;
-    q->bytes = bytes > 0 ? (uint64_t)bytes : 0;
-    q->departed += (uint64_t)t->left;
+    for (uint32_t i = 0; i < q->lane_count; i++)
+        publish_lane(&q->lanes[i], &t->lanes[i], t);
+    for (int i = 0; i <= AIVO_FATE_REPLACED; i++)
+        q->fates[i] += t->fates[i];
+    q->accepted += t->accepted;
+    q->dead = (uint64_t)((int64_t)q->dead + t->buried);
+    q->departed += (uint64_t)t->departed;
     q->last_seq = t->last_seq;
-    q->expiry_ms = t->expiry_ms;
     for (size_t i = 0; i < t->victim_count; i++) {
         struct queue_message *m = t->victims[i].message;
         q->held_bytes -= m->bytes;
+        q->lanes[m->lane].held_bytes -= m->bytes;
         if (m->flown)
             aivo_queue_list_add(&q->trash, m);
         else
             aivo_queue_message_free(m);
     }
-    if (with_ops) {
-        q->departed -= q->departed < t->told ? q->departed : t->told;
-        q->chunk_left -= q->chunk_left < t->told ? q->chunk_left : t->told;
-        q->backlog -= q->taken.count;
+    while (t->queued.head) {
+        struct queue_message *m = t->queued.head;
+        t->queued.head = m->next;
+        aivo_queue_list_add(&q->queued, m);
     }
+    if (with_ops)
+        publish_ops(q, t);
     pthread_mutex_unlock(&q->lock);
-    q->passed_seq = t->passed_seq;
     if (t->saved_clock) {
         q->saved_skew_ms = t->clock_ms - t->at.unix_ms;
         q->saved_at_us = t->at.now_us;
     }
-    for (size_t i = 0; with_ops && i < q->taken.count; i++)
+    for (size_t i = 0; with_ops && i < q->taken.count; i++) {
         free(q->taken.at[i].last_error);
+        free(q->taken.at[i].order_key);
+    }
     if (with_ops)
         q->taken.count = 0;
 }
@@ -339,8 +747,34 @@ static void take_back(struct aivo_queue *q, struct tally *t)
 {
     q->store->rollback(q->db);
     pthread_mutex_lock(&q->lock);
-    for (size_t i = 0; i < t->victim_count; i++) {
-        aivo_delivery_add(q->delivery, &t->victims[i]); /* only this thread adds: its place is still there */
+    for (size_t i = 0; i < t->victim_count; i++)
+        aivo_delivery_add(q->lanes[t->victim_lanes[i]].delivery, &t->victims[i]); /* only this thread adds: its place is
+                                                                                     still there */
+    pthread_mutex_unlock(&q->lock);
+    while (t->queued.head) {
+        struct queue_message *m = t->queued.head;
+        t->queued.head = m->next;
+        aivo_queue_message_free(m);
+    }
+}
+
+/* Where things stand before a transaction. */
+static void begin_tally(struct aivo_queue *q, struct tally *t)
+{
+    *t = (struct tally){.at = aivo_instant_now()};
+    pthread_mutex_lock(&q->lock);
+    t->clock_ms = aivo_queue_clock_advance(&q->clock, &t->at);
+    t->last_seq = q->last_seq;
+    t->first_seq = t->last_seq + 1;
+    t->watch = q->watch_queued;
+    t->departed_before = q->departed;
+    t->dead_before = q->dead;
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        t->lanes[i].expiry_ms = q->lanes[i].expiry_ms;
+        t->lanes[i].due_ms = q->lanes[i].due_ms;
+        t->lanes[i].passed_seq = q->lanes[i].passed_seq;
+        t->pending[i] = q->lanes[i].pending;
+        t->bytes[i] = q->lanes[i].bytes;
     }
     pthread_mutex_unlock(&q->lock);
 }
@@ -349,26 +783,18 @@ static void take_back(struct aivo_queue *q, struct tally *t)
 static enum aivo_status transact(struct aivo_queue *q, struct job *jobs, size_t count, bool with_ops, bool last,
                                  struct aivo_error *err)
 {
-    struct tally t = {.at = aivo_instant_now(), .passed_seq = q->passed_seq};
-    pthread_mutex_lock(&q->lock);
-    t.clock_ms = aivo_queue_clock_advance(&q->clock, &t.at);
-    t.expiry_ms = q->expiry_ms;
-    t.last_seq = q->last_seq;
-    if (t.passed_seq < q->cursor)
-        t.passed_seq = q->cursor;
-    uint64_t pending = q->pending;
-    uint64_t departed = q->departed;
-    pthread_mutex_unlock(&q->lock);
-    t.first_seq = t.last_seq + 1;
+    struct tally t;
+    begin_tally(q, &t);
     enum aivo_status status = q->store->begin(q->db, err);
     if (status == AIVO_OK && with_ops)
         status = write_ops(q, &t, err);
     for (struct job *job = jobs; status == AIVO_OK && count > 0; count--, job = job->next)
         status = write_job(q, job, &t, err);
-    if (status == AIVO_OK && t.expiry_ms <= t.clock_ms && departed < AIVO_QUEUE_UPKEEP_MAX)
-        status = expire(q, &t, err);
-    if (status == AIVO_OK)
-        status = evict(q, &t, pending, departed, err);
+    for (uint32_t i = 0; status == AIVO_OK && i < q->lane_count; i++) {
+        status = expire(q, i, &t, err);
+        if (status == AIVO_OK)
+            status = evict(q, i, &t, err);
+    }
     if (status == AIVO_OK)
         status = save_clock(q, &t, last, err);
     if (status == AIVO_OK)
@@ -378,25 +804,29 @@ static enum aivo_status transact(struct aivo_queue *q, struct job *jobs, size_t 
     else
         take_back(q, &t);
     free(t.victims);
+    free(t.victim_lanes);
     return status;
 }
 
 static void settle(struct job *job, size_t count, enum aivo_status status, const struct aivo_error *err)
 {
     for (; count > 0; count--, job = job->next) {
+        if (status == AIVO_OK && job->settled)
+            continue;
         job->status = status;
         if (status != AIVO_OK)
             job->err = *err;
     }
 }
 
-/* The sends of a batch that failed as a whole: by halves, so that each that can be stored is. */
-static void send_by_halves(struct aivo_queue *q, struct job *jobs, size_t count, bool known_bad, int *failures,
+/* The sends of a batch that failed as a whole: by halves, so that each that can be stored is. A disk that lets each of
+ * them wait is not asked for all of them. */
+static void send_by_halves(struct aivo_queue *q, struct job *jobs, size_t count, bool known_bad, int64_t until_us,
                            struct aivo_error *last)
 {
     if (count == 0)
         return;
-    if (*failures >= FAILURES_MAX) {
+    if (last->status != AIVO_OK && aivo_clock_us() > until_us) {
         settle(jobs, count, last->status, last);
         return;
     }
@@ -405,7 +835,6 @@ static void send_by_halves(struct aivo_queue *q, struct job *jobs, size_t count,
         return;
     }
     if (count == 1) {
-        ++*failures;
         settle(jobs, 1, last->status, last);
         return;
     }
@@ -413,12 +842,11 @@ static void send_by_halves(struct aivo_queue *q, struct job *jobs, size_t count,
     struct job *second = jobs;
     for (size_t i = 0; i < half; i++)
         second = second->next;
-    send_by_halves(q, jobs, half, false, failures, last);
-    send_by_halves(q, second, count - half, false, failures, last);
+    send_by_halves(q, jobs, half, false, until_us, last);
+    send_by_halves(q, second, count - half, false, until_us, last);
 }
 
-/* What nobody waits for could not be done: said once, tried again later. */
-static void trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err)
+void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err)
 {
     pthread_mutex_lock(&q->lock);
     *after_us = aivo_clock_us() + RETRY_US;
@@ -439,174 +867,42 @@ static void write_all(struct aivo_queue *q, struct job *jobs, size_t count, bool
     }
     bool jobs_bad = !ops;
     if (count == 0)
-        trouble(q, &q->write_after_us, &err);
+        aivo_queue_trouble(q, &q->write_after_us, &err);
     else if (ops && transact(q, NULL, 0, true, last, &err) != AIVO_OK)
-        trouble(q, &q->write_after_us, &err);
-    int failures = 0;
-    send_by_halves(q, jobs, count, jobs_bad, &failures, &err);
+        aivo_queue_trouble(q, &q->write_after_us, &err);
+    send_by_halves(q, jobs, count, jobs_bad, aivo_clock_us() + FAILING_US, &err);
 }
 
-static void finish(struct aivo_queue *q, struct job *jobs, size_t count)
+/* The jobs' callers go on; what is asynchronous is told by the loop. true: the loop should look. */
+static bool finish(struct aivo_queue *q, struct job *jobs, size_t count)
 {
     if (count == 0)
-        return;
+        return false;
+    bool look = false, waited = false;
     pthread_mutex_lock(&q->lock);
     for (struct job *job = jobs; count > 0; count--) {
         struct job *next = job->next;
-        job->done = true; /* from here on its caller may return */
+        if (!job->async) {
+            job->done = true; /* from here on its caller may return */
+            waited = true;
+        } else {
+            q->async_count--;
+            q->async_bytes -= job->event_len + job->args_len;
+            if (job->status == AIVO_E_CORRUPT)
+                job->status = job->err.status = AIVO_E_STORE;
+            job->next = NULL;
+            *q->stored_tail = job;
+            q->stored_tail = &job->next;
+            look = true;
+        }
         job = next;
     }
+    look |= q->queued.head != NULL;
     pthread_mutex_unlock(&q->lock);
     /* After the unlock, so that who wakes finds it free. The queue is still there: closing it joins this thread. */
-    pthread_cond_broadcast(&q->done);
-}
-
-struct reading {
-    struct aivo_queue *q;
-    uint64_t bytes;
-    uint32_t count;
-    int64_t skew_ms;
-    int64_t last_seq;
-    bool stopped; /* before the last row */
-    bool no_memory;
-    int64_t bad[16]; /* unreadable */
-    uint32_t bad_count;
-};
-
-static bool readable(const struct aivo_store_row *row)
-{
-    return !row->unreadable && row->event_len > 0 &&
-           aivo_json_parse(row->args, row->args_len, NULL).type == AIVO_JSON_ARRAY;
-}
-
-static bool hold_row(void *user, const struct aivo_store_row *row)
-{
-    struct reading *r = user;
-    struct aivo_queue *q = r->q;
-    if (!readable(row)) {
-        if ((r->stopped = r->bad_count == sizeof r->bad / sizeof *r->bad))
-            return false;
-        r->bad[r->bad_count++] = row->seq;
-        r->bytes += row->event_len + row->args_len;
-        r->last_seq = row->seq;
-        return true;
-    }
-    struct queue_message *m = aivo_queue_message_new(row, r->skew_ms);
-    r->no_memory = m == NULL;
-    if (!m)
-        return false;
-    struct aivo_delivery_item item = {
-        .seq = row->seq, .expires_ms = row->expires_ms, .attempts = row->attempts, .message = m};
-    pthread_mutex_lock(&q->lock);
-    bool much = q->held_bytes > 0 && q->held_bytes + m->bytes > AIVO_QUEUE_HELD_BYTES;
-    r->stopped = much || !aivo_delivery_add(q->delivery, &item);
-    if (!r->stopped) {
-        q->held_bytes += m->bytes;
-        q->cursor = row->seq;
-    }
-    q->refused_at = much ? q->held_bytes : 0;
-    pthread_mutex_unlock(&q->lock);
-    if (r->stopped) {
-        aivo_queue_message_free(m);
-        return false;
-    }
-    r->count++;
-    r->last_seq = row->seq;
-    return true;
-}
-
-static enum aivo_status mark_unreadable(struct aivo_queue *q, const struct reading *r, struct aivo_error *err)
-{
-    enum aivo_status status = q->store->begin(q->db, err);
-    for (uint32_t i = 0; status == AIVO_OK && i < r->bad_count; i++)
-        status = q->store->depart(q->db, r->bad[i], AIVO_FATE_UNREADABLE, err);
-    if (status == AIVO_OK)
-        status = q->store->commit(q->db, err);
-    if (status != AIVO_OK) {
-        q->store->rollback(q->db);
-        return status;
-    }
-    pthread_mutex_lock(&q->lock);
-    q->departed += r->bad_count;
-    q->pending -= q->pending < r->bad_count ? q->pending : r->bad_count;
-    q->bytes -= q->bytes < r->bytes ? q->bytes : r->bytes;
-    pthread_mutex_unlock(&q->lock);
-    return AIVO_OK;
-}
-
-/* Fills the memory up from the file. true: the loop should look. */
-static bool load(struct aivo_queue *q)
-{
-    struct reading r = {.q = q};
-    pthread_mutex_lock(&q->lock);
-    bool wanted = wants_load(q) && q->read_after_us <= q->clock.now_us;
-    uint32_t room = (uint32_t)aivo_delivery_room(q->delivery);
-    int64_t after = q->cursor > q->passed_seq ? q->cursor : q->passed_seq;
-    int64_t end = q->last_seq;
-    r.skew_ms = aivo_queue_clock_ms(&q->clock) - aivo_clock_unix_ms();
-    pthread_mutex_unlock(&q->lock);
-    if (!wanted)
-        return false;
-    struct aivo_error err;
-    enum aivo_status status = q->store->load(q->db, after, room, hold_row, &r, &err);
-    if (r.no_memory)
-        status = aivo_error_set(&err, AIVO_E_MEMORY, 0, "no memory for a queued message");
-    if (status == AIVO_OK && r.bad_count > 0)
-        status = mark_unreadable(q, &r, &err);
-    pthread_mutex_lock(&q->lock);
-    if (status == AIVO_OK && !r.stopped && r.count + r.bad_count < room)
-        q->cursor = end;
-    else if (status == AIVO_OK && r.last_seq > q->cursor)
-        q->cursor = r.last_seq;
-    pthread_mutex_unlock(&q->lock);
-    if (status != AIVO_OK)
-        trouble(q, &q->read_after_us, &err);
-    return r.count > 0;
-}
-
-static bool hold_departed(void *user, const struct aivo_store_row *row)
-{
-    struct reading *r = user;
-    struct aivo_queue *q = r->q;
-    if (r->count > 0 && r->bytes + row->args_len > AIVO_QUEUE_CHUNK_BYTES)
-        return false;
-    struct queue_message *m = aivo_queue_message_new(row, r->skew_ms);
-    r->no_memory = m == NULL;
-    if (!m)
-        return false;
-    m->fate = row->fate >= 0 && row->fate <= AIVO_FATE_UNREADABLE ? (enum aivo_fate)row->fate : AIVO_FATE_UNREADABLE;
-    m->departed = true;
-    r->bytes += row->args_len;
-    r->count++;
-    pthread_mutex_lock(&q->lock);
-    aivo_queue_list_add(&q->untold, m);
-    q->chunk_left++;
-    pthread_mutex_unlock(&q->lock);
-    return true;
-}
-
-/* Reads fates to be told; the next ones when these are told and removed. true: the loop should look. */
-static bool load_departed(struct aivo_queue *q)
-{
-    struct reading r = {.q = q};
-    pthread_mutex_lock(&q->lock);
-    bool wanted = wants_departed(q) && q->read_after_us <= q->clock.now_us;
-    r.skew_ms = aivo_queue_clock_ms(&q->clock) - aivo_clock_unix_ms();
-    pthread_mutex_unlock(&q->lock);
-    if (!wanted)
-        return false;
-    struct aivo_error err;
-    enum aivo_status status = q->store->departed(q->db, AIVO_QUEUE_CHUNK, hold_departed, &r, &err);
-    if (r.no_memory && r.count == 0)
-        status = aivo_error_set(&err, AIVO_E_MEMORY, 0, "no memory for a queued message");
-    if (status != AIVO_OK) {
-        trouble(q, &q->read_after_us, &err);
-    } else if (r.count == 0) {
-        pthread_mutex_lock(&q->lock);
-        q->departed = 0; /* the count was wrong; the file is right */
-        pthread_mutex_unlock(&q->lock);
-    }
-    return r.count > 0;
+    if (waited)
+        pthread_cond_broadcast(&q->done);
+    return look;
 }
 
 void *aivo_queue_store_main(void *queue)
@@ -630,11 +926,10 @@ void *aivo_queue_store_main(void *queue)
             write_all(q, jobs, count, last);
         q->commit_us = aivo_clock_us() - begun_us;
         q->last_batch = (uint32_t)count;
-        finish(q, jobs, count);
+        bool look = finish(q, jobs, count);
         if (last)
             return NULL;
-        bool look = load(q);
-        look |= load_departed(q);
+        look |= aivo_queue_load(q);
         q->store->tidy(q->db, count == 0);
         pthread_mutex_lock(&q->lock);
         look |= q->notice_count > notices || (held_back && q->backlog < AIVO_QUEUE_BACKLOG_MAX);

@@ -2,7 +2,9 @@
 
 #include "error_internal.h"
 #include "json.h"
+#include "msgid.h"
 #include "socketio.h"
+#include "store.h"
 #include "transport.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,9 @@ void aivo_options_init(struct aivo_options *o)
                   .window = 64,
                   .ack_timeout_ms = 10000,
                   .retry_base_ms = 1000,
-                  .retry_cap_ms = 30000},
+                  .retry_cap_ms = 30000,
+                  .message_id_key = "messageId",
+                  .max_dead = 1000},
         .quality = {.enabled = true,
                     .interval_ms = 10000,
                     .timeout_ms = 5000,
@@ -55,6 +59,7 @@ static size_t strings_of(struct aivo_options *o, const char **list[16])
     list[n++] = &o->tls.key_file;
     list[n++] = &o->tls.pin;
     list[n++] = &o->queue.path;
+    list[n++] = &o->queue.message_id_key;
     return n;
 }
 
@@ -127,6 +132,34 @@ static bool has_control_bytes(const char *text)
     return false;
 }
 
+static enum aivo_status check_queues(const struct aivo_queue_options *o, struct aivo_error *err)
+{
+    const char *key = o->message_id_key;
+    if (key && (strlen(key) > AIVO_MSGID_KEY_MAX || !aivo_utf8_valid(key, strlen(key))))
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.message_id_key: at most %d bytes of UTF-8",
+                              AIVO_MSGID_KEY_MAX);
+    if ((unsigned)o->overflow > AIVO_OVERFLOW_REJECT)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.overflow has no such value: %d", (int)o->overflow);
+    if (o->queue_count >= AIVO_STORE_LANES_MAX || (o->queue_count > 0 && !o->queues))
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queue_count is %zu: it must be 0..%d",
+                              o->queue_count, AIVO_STORE_LANES_MAX - 1);
+    for (size_t i = 0; i < o->queue_count; i++) {
+        const struct aivo_queue_policy *p = &o->queues[i];
+        size_t len = p->name ? strnlen(p->name, AIVO_STORE_NAME_MAX + 1) : 0;
+        bool again = false;
+        for (size_t k = 0; k < i; k++)
+            again |= p->name && strcmp(o->queues[k].name, p->name) == 0;
+        if (p->size != sizeof *p || len == 0 || len > AIVO_STORE_NAME_MAX || !aivo_utf8_valid(p->name, len) || again)
+            return aivo_error_set(err, AIVO_E_INVALID, 0,
+                                  "option queue.queues: number %zu has no valid name, or one that is there twice", i);
+        if (p->max_messages < 1 || p->max_messages > 10000000 || p->window < 1 || p->window > 1024 ||
+            (unsigned)p->overflow > AIVO_OVERFLOW_REJECT)
+            return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queues: '%s' has a value out of range",
+                                  p->name);
+    }
+    return AIVO_OK;
+}
+
 static enum aivo_status check_texts(const struct aivo_options *o, struct aivo_error *err)
 {
     if (o->protocol != AIVO_PROTOCOL_SOCKETIO && o->protocol != AIVO_PROTOCOL_WEBSOCKET)
@@ -148,6 +181,9 @@ static enum aivo_status check_texts(const struct aivo_options *o, struct aivo_er
         if (json.type != AIVO_JSON_OBJECT)
             return aivo_error_set(err, AIVO_E_INVALID, 0, "option auth must be a JSON object");
     }
+    enum aivo_status status = check_queues(&o->queue, err);
+    if (status != AIVO_OK)
+        return status;
     if (!o->tls.cert_file != !o->tls.key_file)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "options tls.cert_file and tls.key_file go together");
     return AIVO_OK;

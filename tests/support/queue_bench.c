@@ -58,7 +58,7 @@ static void on_notice(void *user, const struct aivo_error *error)
     b->notices[b->notice_count++] = *error;
 }
 
-static const struct aivo_queue_sink sink = {on_send, on_fate, on_notice};
+static const struct aivo_queue_sink sink = {.send = on_send, .fate = on_fate, .notice = on_notice};
 
 struct aivo_instant bench_now(const struct bench *b)
 {

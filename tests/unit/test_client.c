@@ -546,11 +546,13 @@ static void test_durable(void **state)
     aivo_client_start(c);
     int conn = scripted_accept(s);
     const char *heard = scripted_hear(s, conn);
-    assert_non_null(strstr(heard, "[\"keep\",{\"n\":1"));
+    char expected[128];
+    snprintf(expected, sizeof expected, "[\"keep\",{\"messageId\":\"%s\",\"n\":1}]", id.text);
+    assert_non_null(strstr(heard, expected));
     scripted_cut(s, conn, AIVO_E_CLOSED);
     conn = scripted_accept(s);
     heard = scripted_hear(s, conn);
-    assert_non_null(strstr(heard, "[\"keep\",{\"n\":1"));
+    assert_non_null(strstr(heard, expected));
     char answer[64];
     snprintf(answer, sizeof answer, "43%lu[{\"success\":true}]", strtoul(heard + 3, NULL, 10));
     scripted_say(s, conn, answer);

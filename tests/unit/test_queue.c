@@ -547,14 +547,14 @@ static void test_bad_ones_in_a_batch(void **state)
 
 static bool unreadable_now;
 
-static enum aivo_status load_if_readable(struct aivo_store_db *db, int64_t after, uint32_t limit, aivo_store_row_fn fn,
-                                         void *user, struct aivo_error *err)
+static enum aivo_status load_if_readable(struct aivo_store_db *db, uint32_t lane, aivo_store_ref_fn choose,
+                                         aivo_store_row_fn fn, void *user, struct aivo_error *err)
 {
     if (__atomic_load_n(&unreadable_now, __ATOMIC_RELAXED)) {
         *err = (struct aivo_error){.status = AIVO_E_STORE, .code = 10, .message = "cannot read"};
         return AIVO_E_STORE;
     }
-    return aivo_store_sqlite.load(db, after, limit, fn, user, err);
+    return aivo_store_sqlite.load(db, lane, choose, fn, user, err);
 }
 
 /* The file cannot be read for a while: reported, and the messages go out when it can be again. */

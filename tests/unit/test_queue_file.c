@@ -163,10 +163,10 @@ static void test_newer_schema(void **state)
     bench_open(b);
     bench_send(b, "[1]");
     bench_close(b);
-    sql(b->path, "PRAGMA user_version = 2");
+    sql(b->path, "PRAGMA user_version = 3");
     assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
-    assert_non_null(strstr(err.message, "newer version (schema 2"));
-    sql(b->path, "PRAGMA user_version = 1");
+    assert_non_null(strstr(err.message, "newer version (schema 3"));
+    sql(b->path, "PRAGMA user_version = 2");
     bench_open(b);
     assert_int_equal(bench_pending(b), 1);
 }

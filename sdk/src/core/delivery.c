@@ -1,5 +1,6 @@
 #include "delivery.h"
 
+#include "seqmap.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +33,12 @@ struct aivo_delivery {
     struct slot *slots;
     uint32_t *free_slots;
     uint32_t free_count;
-    struct heap ready; /* lowest seq first */
+    struct heap ready; /* highest priority first, then lowest seq */
     struct heap later; /* earliest due_us first */
+    struct aivo_seqmap slot_of;
     uint32_t flying;
     uint64_t serial;
+    bool poor;
     bool connected;
     /* Rate limit. allowance is the window while it recovers: 1 after a refusal, one more with each acknowledgement. */
     uint32_t allowance;
@@ -45,9 +48,13 @@ struct aivo_delivery {
     int64_t earliest_expiry_ms; /* of those waiting; a lower bound */
 };
 
-static int64_t key(const struct aivo_delivery *d, const struct heap *h, uint32_t slot)
+/* Whether slot a comes before slot b. */
+static bool before(const struct aivo_delivery *d, const struct heap *h, uint32_t a, uint32_t b)
 {
-    return h == &d->ready ? d->slots[slot].item.seq : d->slots[slot].due_us;
+    const struct slot *x = &d->slots[a], *y = &d->slots[b];
+    if (h == &d->later)
+        return x->due_us < y->due_us;
+    return x->item.priority != y->item.priority ? x->item.priority > y->item.priority : x->item.seq < y->item.seq;
 }
 
 static void heap_put(struct aivo_delivery *d, struct heap *h, uint32_t pos, uint32_t slot)
@@ -58,8 +65,7 @@ static void heap_put(struct aivo_delivery *d, struct heap *h, uint32_t pos, uint
 
 static void heap_up(struct aivo_delivery *d, struct heap *h, uint32_t pos, uint32_t slot)
 {
-    int64_t k = key(d, h, slot);
-    while (pos > 0 && key(d, h, h->at[(pos - 1) / 2]) > k) {
+    while (pos > 0 && before(d, h, slot, h->at[(pos - 1) / 2])) {
         heap_put(d, h, pos, h->at[(pos - 1) / 2]);
         pos = (pos - 1) / 2;
     }
@@ -68,14 +74,13 @@ static void heap_up(struct aivo_delivery *d, struct heap *h, uint32_t pos, uint3
 
 static void heap_down(struct aivo_delivery *d, struct heap *h, uint32_t pos, uint32_t slot)
 {
-    int64_t k = key(d, h, slot);
     for (;;) {
         uint32_t child = 2 * pos + 1;
         if (child >= h->count)
             break;
-        if (child + 1 < h->count && key(d, h, h->at[child + 1]) < key(d, h, h->at[child]))
+        if (child + 1 < h->count && before(d, h, h->at[child + 1], h->at[child]))
             child++;
-        if (key(d, h, h->at[child]) >= k)
+        if (!before(d, h, h->at[child], slot))
             break;
         heap_put(d, h, pos, h->at[child]);
         pos = child;
@@ -94,7 +99,7 @@ static void heap_remove(struct aivo_delivery *d, struct heap *h, uint32_t slot)
     uint32_t last = h->at[--h->count];
     if (last == slot)
         return;
-    if (pos > 0 && key(d, h, h->at[(pos - 1) / 2]) > key(d, h, last))
+    if (pos > 0 && before(d, h, last, h->at[(pos - 1) / 2]))
         heap_up(d, h, pos, last);
     else
         heap_down(d, h, pos, last);
@@ -130,6 +135,7 @@ void aivo_delivery_destroy(struct aivo_delivery *d, void (*drop)(void *user, voi
         if (d->slots[i].where != FREE)
             drop(user, d->slots[i].item.message);
     }
+    aivo_seqmap_free(&d->slot_of);
     free(d->slots);
     free(d->free_slots);
     free(d->ready.at);
@@ -145,6 +151,11 @@ size_t aivo_delivery_room(const struct aivo_delivery *d)
 size_t aivo_delivery_waiting(const struct aivo_delivery *d)
 {
     return d->ready.count + d->later.count;
+}
+
+size_t aivo_delivery_ready(const struct aivo_delivery *d)
+{
+    return d->ready.count;
 }
 
 size_t aivo_delivery_in_flight(const struct aivo_delivery *d)
@@ -192,18 +203,102 @@ static void take_out(struct aivo_delivery *d, uint32_t slot, struct aivo_deliver
 {
     detach(d, slot);
     *item = d->slots[slot].item;
+    aivo_seqmap_remove(&d->slot_of, item->seq);
     d->slots[slot] = (struct slot){.where = FREE};
     d->free_slots[d->free_count++] = slot;
 }
 
 bool aivo_delivery_add(struct aivo_delivery *d, const struct aivo_delivery_item *item)
 {
-    if (d->free_count == 0)
+    if (d->free_count == 0 || !aivo_seqmap_put(&d->slot_of, item->seq, d->free_slots[d->free_count - 1]))
         return false;
     uint32_t slot = d->free_slots[--d->free_count];
     d->slots[slot].item = *item;
     put_waiting(d, slot, 0);
     return true;
+}
+
+enum aivo_delivery_place aivo_delivery_find(const struct aivo_delivery *d, int64_t seq)
+{
+    uint32_t slot;
+    if (!aivo_seqmap_get(&d->slot_of, seq, &slot))
+        return AIVO_DELIVERY_ABSENT;
+    return d->slots[slot].where == FLYING ? AIVO_DELIVERY_IN_FLIGHT : AIVO_DELIVERY_WAITING;
+}
+
+bool aivo_delivery_take(struct aivo_delivery *d, int64_t seq, struct aivo_delivery_item *item)
+{
+    uint32_t slot;
+    if (!aivo_seqmap_get(&d->slot_of, seq, &slot))
+        return false;
+    take_out(d, slot, item);
+    return true;
+}
+
+/* The ready slot that would be sent last, or UINT32_MAX. */
+static uint32_t last_ready(const struct aivo_delivery *d)
+{
+    uint32_t last = UINT32_MAX;
+    for (uint32_t i = 0; i < d->ready.count; i++) {
+        if (last == UINT32_MAX || before(d, &d->ready, last, d->ready.at[i]))
+            last = d->ready.at[i];
+    }
+    return last;
+}
+
+bool aivo_delivery_below(const struct aivo_delivery *d, int32_t priority)
+{
+    uint32_t last = last_ready(d);
+    return last != UINT32_MAX && d->slots[last].item.priority < priority;
+}
+
+bool aivo_delivery_displace(struct aivo_delivery *d, int32_t priority, struct aivo_delivery_item *item)
+{
+    uint32_t last = last_ready(d);
+    if (last == UINT32_MAX || d->slots[last].item.priority >= priority)
+        return false;
+    take_out(d, last, item);
+    return true;
+}
+
+bool aivo_delivery_park(struct aivo_delivery *d, size_t most, struct aivo_delivery_item *item, int64_t *due_us)
+{
+    if (d->later.count <= most)
+        return false;
+    uint32_t last = d->later.at[0];
+    for (uint32_t i = 1; i < d->later.count; i++) {
+        if (d->slots[d->later.at[i]].due_us > d->slots[last].due_us)
+            last = d->later.at[i];
+    }
+    *due_us = d->slots[last].due_us;
+    take_out(d, last, item);
+    return true;
+}
+
+/* How many may be in flight at most, whatever the acknowledgements say. */
+static uint32_t ceiling(const struct aivo_delivery *d)
+{
+    return d->poor ? (d->options.window + 7) / 8 : d->options.window;
+}
+
+void aivo_delivery_poor(struct aivo_delivery *d, bool poor)
+{
+    d->poor = poor;
+    if (d->allowance > ceiling(d))
+        d->allowance = ceiling(d);
+}
+
+int64_t aivo_delivery_paused_until(const struct aivo_delivery *d)
+{
+    return d->pause_until_us;
+}
+
+void aivo_delivery_pause(struct aivo_delivery *d, int64_t until_us)
+{
+    if (until_us <= d->pause_until_us)
+        return;
+    d->pause_until_us = until_us;
+    d->allowance = 1;
 }
 
 void aivo_delivery_connected(struct aivo_delivery *d)
@@ -352,7 +447,7 @@ enum aivo_delivery_result aivo_delivery_answered(struct aivo_delivery *d, const 
     }
     if (s->sent_us >= d->pause_from_us)
         d->pause_next_us = PAUSE_FIRST_US;
-    if (d->allowance < d->options.window)
+    if (d->allowance < ceiling(d))
         d->allowance++;
     take_out(d, slot, item);
     return AIVO_DELIVERY_GONE;
@@ -361,8 +456,10 @@ enum aivo_delivery_result aivo_delivery_answered(struct aivo_delivery *d, const 
 bool aivo_delivery_evict(struct aivo_delivery *d, bool in_flight_too, struct aivo_delivery_item *item)
 {
     uint32_t best = UINT32_MAX;
-    if (d->ready.count > 0)
-        best = d->ready.at[0];
+    for (uint32_t i = 0; i < d->ready.count; i++) {
+        if (best == UINT32_MAX || d->slots[d->ready.at[i]].item.seq < d->slots[best].item.seq)
+            best = d->ready.at[i];
+    }
     for (uint32_t i = 0; i < d->later.count; i++) {
         if (best == UINT32_MAX || d->slots[d->later.at[i]].item.seq < d->slots[best].item.seq)
             best = d->later.at[i];

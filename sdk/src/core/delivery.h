@@ -3,7 +3,8 @@
  * answer means. Pure: it holds the few messages that are in memory (never the queue's file), and time is an argument.
  *
  * A message held here is
- *   waiting    ready to be sent, in order of its sequence number, or waiting for its next attempt
+ *   waiting    ready to be sent, the highest priority first and then in order of its sequence number, or waiting for
+ *              its next attempt
  *   in flight  sent and not answered; it has a ticket
  * and leaves by aivo_delivery_next() (expired), aivo_delivery_answered() (acknowledged or dead) or
  * aivo_delivery_evict(). A message that waits for its next attempt takes no place in the window.
@@ -32,6 +33,7 @@ struct aivo_delivery_item {
     int64_t seq;        /* unique; the order of sending */
     int64_t expires_ms; /* on the queue's clock; 0: never */
     uint32_t attempts;  /* that failed */
+    int32_t priority;   /* the higher goes first */
     void *message;      /* the owner's; never looked at */
 };
 
@@ -45,9 +47,29 @@ void aivo_delivery_destroy(struct aivo_delivery *d, void (*drop)(void *user, voi
 bool aivo_delivery_add(struct aivo_delivery *d, const struct aivo_delivery_item *item);
 size_t aivo_delivery_room(const struct aivo_delivery *d);
 size_t aivo_delivery_waiting(const struct aivo_delivery *d);
+size_t aivo_delivery_ready(const struct aivo_delivery *d); /* of those waiting: not for a further attempt */
 size_t aivo_delivery_in_flight(const struct aivo_delivery *d);
 /* The held message with the lowest sequence number, in flight or not; false: none. */
 bool aivo_delivery_oldest(const struct aivo_delivery *d, struct aivo_delivery_item *out);
+
+enum aivo_delivery_place { AIVO_DELIVERY_ABSENT, AIVO_DELIVERY_WAITING, AIVO_DELIVERY_IN_FLIGHT };
+enum aivo_delivery_place aivo_delivery_find(const struct aivo_delivery *d, int64_t seq);
+/* Takes out what is held, wherever it is. false: it is not held. */
+bool aivo_delivery_take(struct aivo_delivery *d, int64_t seq, struct aivo_delivery_item *item);
+/* Makes room for a more important one: takes out the ready message with the lowest priority, the last of those, if that
+ * priority is below the given one. */
+bool aivo_delivery_displace(struct aivo_delivery *d, int32_t priority, struct aivo_delivery_item *item);
+/* Whether the ready messages include one with a priority below the given one. */
+bool aivo_delivery_below(const struct aivo_delivery *d, int32_t priority);
+/* Where more than most messages wait for a further attempt: takes out the one that waits longest; *due_us is when it
+ * would have been sent. */
+bool aivo_delivery_park(struct aivo_delivery *d, size_t most, struct aivo_delivery_item *item, int64_t *due_us);
+
+/* While the connection is poor an eighth of the window is used; afterwards it opens with each acknowledgement. */
+void aivo_delivery_poor(struct aivo_delivery *d, bool poor);
+/* The server's rate limit, met elsewhere on the same connection, holds here too. */
+int64_t aivo_delivery_paused_until(const struct aivo_delivery *d);
+void aivo_delivery_pause(struct aivo_delivery *d, int64_t until_us);
 
 void aivo_delivery_connected(struct aivo_delivery *d);
 /* What is in flight waits anew, at no cost; its tickets are void. */

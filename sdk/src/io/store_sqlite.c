@@ -2,7 +2,9 @@
 #include "store.h"
 
 #include "../error_internal.h"
+#include "msgid.h"
 #include "store_file.h"
+#include "uuid.h"
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -12,18 +14,33 @@
 #include <unistd.h>
 
 #define APPLICATION_ID    0x4169766f /* "Aivo": tells our files from other people's databases */
-#define SCHEMA_VERSION    1
+#define SCHEMA_VERSION    2
 #define BUSY_MS           2000 /* somebody's sqlite3 shell may hold the write lock for a moment */
 #define CHECKPOINT_FRAMES 1000
 /* Reading a larger file through takes longer than opening may: there only what is used is checked. */
 #define CHECKED_BYTES (64 << 20)
 
-/* message_waiting orders by expiry and carries what is counted, so that opening never reads the messages themselves. */
+/* What the second version of the schema has beside the first. Each index carries what is counted or chosen by, so that
+ * opening and choosing never read the messages themselves. A lane is a named queue; gate is enum aivo_store_gate. */
+#define SECOND_TABLES                                                                                                  \
+    "CREATE TABLE lane(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"                                     \
+    "CREATE TABLE dead("                                                                                               \
+    " seq INTEGER PRIMARY KEY, id BLOB NOT NULL, lane INTEGER NOT NULL, priority INTEGER NOT NULL, order_key TEXT,"    \
+    " collapse_key TEXT, created_ms INTEGER NOT NULL, clock_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"         \
+    " died_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, last_error TEXT, event TEXT NOT NULL, args TEXT NOT NULL"   \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX message_order ON message(lane, gate, priority DESC, seq) WHERE fate IS NULL;"                        \
+    "CREATE INDEX message_later ON message(lane, due_ms) WHERE fate IS NULL AND gate = 2;"                             \
+    "CREATE INDEX message_expiry ON message(lane, expires_ms, bytes) WHERE fate IS NULL;"                              \
+    "CREATE INDEX message_key ON message(lane, order_key, seq) WHERE fate IS NULL AND order_key IS NOT NULL;"          \
+    "CREATE INDEX message_collapse ON message(lane, collapse_key) WHERE fate IS NULL AND collapse_key IS NOT NULL;"
+#define SECOND_MARK "PRAGMA user_version = 2;"
+
 static const char schema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE message("
     " seq INTEGER PRIMARY KEY,"
-    " id BLOB NOT NULL,"
+    " id BLOB NOT NULL,"            /* 16 bytes: a UUID; 37: text, padded with NULs */
     " created_ms INTEGER NOT NULL," /* Unix time */
     " clock_ms INTEGER NOT NULL,"   /* the queue's clock, which never goes back */
     " expires_ms INTEGER NOT NULL," /* on the queue's clock; 0: never */
@@ -32,32 +49,62 @@ static const char schema[] =
     " fate INTEGER,"                /* NULL: waiting; else it has left and its fate is to be told */
     " last_error TEXT,"
     " event TEXT NOT NULL,"
-    " args TEXT NOT NULL"
+    " args TEXT NOT NULL,"
+    " lane INTEGER NOT NULL DEFAULT 0,"
+    " gate INTEGER NOT NULL DEFAULT 0,"
+    " priority INTEGER NOT NULL DEFAULT 0,"
+    " due_ms INTEGER NOT NULL DEFAULT 0," /* on the queue's clock */
+    " order_key TEXT,"
+    " collapse_key TEXT"
     ") STRICT;"
-    "CREATE INDEX message_waiting ON message(expires_ms, bytes) WHERE fate IS NULL;"
     "CREATE INDEX message_departed ON message(seq) WHERE fate IS NOT NULL;"
     "CREATE TABLE clock(one INTEGER PRIMARY KEY CHECK(one = 1), clock_ms INTEGER NOT NULL, unix_ms INTEGER NOT NULL)"
-    " STRICT;"
-    "PRAGMA application_id = 1097430639;"
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
-_Static_assert(APPLICATION_ID == 1097430639 && SCHEMA_VERSION == 1, "the schema's text says the same");
+    " STRICT;" SECOND_TABLES "PRAGMA application_id = 1097430639;" SECOND_MARK "COMMIT;";
 
-#define ROW "seq, id, created_ms, clock_ms, expires_ms, attempts, fate, last_error, event, args"
+static const char to_second[] = "BEGIN IMMEDIATE;"
+                                "ALTER TABLE message ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE message ADD COLUMN gate INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE message ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE message ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE message ADD COLUMN order_key TEXT;"
+                                "ALTER TABLE message ADD COLUMN collapse_key TEXT;"
+                                "DROP INDEX message_waiting;" SECOND_TABLES SECOND_MARK "COMMIT;";
+_Static_assert(APPLICATION_ID == 1097430639 && SCHEMA_VERSION == 2, "the schema's text says the same");
+
+#define ROW                                                                                                            \
+    "seq, id, created_ms, clock_ms, expires_ms, attempts, fate, last_error, event, args, lane, priority, gate,"        \
+    " due_ms, order_key, collapse_key"
+#define DEAD_ROW                                                                                                       \
+    "seq, id, created_ms, clock_ms, expires_ms, attempts, 3, last_error, event, args, lane, priority, 0,"              \
+    " 0, order_key, collapse_key, died_ms"
+#define REF "seq, bytes, expires_ms, due_ms, priority, lane, order_key"
 
 enum statement {
     BEGIN,
     COMMIT,
     ROLLBACK,
+    NAME_LANE,
     INSERT,
     REMOVE,
     DEPART,
     FAILED,
+    LATER,
     SAVE_CLOCK,
+    KEY_WAITS,
+    PROMOTE,
+    BURY,
+    DEAD,
+    DEAD_ID,
+    REMOVE_DEAD,
     LOAD,
+    LOAD_LATER,
+    FETCH,
     DEPARTED,
-    FIRST,
-    NEXT_EXPIRY,
+    IN_ORDER,
+    LEVEL,
+    AT_LEVEL,
+    EXPIRING,
+    COLLAPSING,
     STATEMENTS
 };
 
@@ -65,22 +112,47 @@ static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [INSERT] = "INSERT INTO message(seq, id, created_ms, clock_ms, expires_ms, bytes, attempts, event, args)"
-               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)",
+    [NAME_LANE] = "INSERT INTO lane(id, name) VALUES(?1, ?2)",
+    [INSERT] =
+        "INSERT INTO message(seq, id, created_ms, clock_ms, expires_ms, bytes, attempts, event, args, lane, gate,"
+        " priority, order_key, collapse_key, fate, last_error, due_ms)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     [REMOVE] = "DELETE FROM message WHERE seq = ?1",
     [DEPART] = "UPDATE message SET fate = ?2 WHERE seq = ?1 AND fate IS NULL",
     [FAILED] = "UPDATE message SET attempts = ?2, last_error = ?3 WHERE seq = ?1",
+    [LATER] = "UPDATE message SET gate = 2, due_ms = ?2 WHERE seq = ?1 AND fate IS NULL",
     [SAVE_CLOCK] = "INSERT OR REPLACE INTO clock(one, clock_ms, unix_ms) VALUES(1, ?1, ?2)",
-    [LOAD] = "SELECT " ROW " FROM message NOT INDEXED WHERE seq > ?1 AND fate IS NULL ORDER BY seq LIMIT ?2",
+    [KEY_WAITS] = "SELECT 1 FROM message INDEXED BY message_key WHERE lane = ?1 AND order_key = ?2 AND fate IS NULL"
+                  " LIMIT 1",
+    [PROMOTE] = "UPDATE message SET gate = 0 WHERE gate = 1 AND seq = (SELECT seq FROM message INDEXED BY message_key"
+                " WHERE lane = ?1 AND order_key = ?2 AND fate IS NULL ORDER BY seq LIMIT 1)",
+    [BURY] = "INSERT OR REPLACE INTO dead(seq, id, lane, priority, order_key, collapse_key, created_ms, clock_ms,"
+             " expires_ms, died_ms, attempts, last_error, event, args) SELECT seq, id, lane, priority, order_key,"
+             " collapse_key, created_ms, clock_ms, expires_ms, ?2, ?3, ?4, event, args FROM message WHERE seq = ?1",
+    [DEAD] = "SELECT " DEAD_ROW " FROM dead WHERE seq > ?1 ORDER BY seq LIMIT 1",
+    [DEAD_ID] = "SELECT " DEAD_ROW " FROM dead WHERE seq > ?1 AND id = ?2 ORDER BY seq LIMIT 1",
+    [REMOVE_DEAD] = "DELETE FROM dead WHERE seq = ?1",
+    [LOAD] = "SELECT seq, 0, 0, 0, priority, lane, NULL FROM message INDEXED BY message_order WHERE lane = ?1 AND"
+             " gate = 0 AND fate IS NULL ORDER BY priority DESC, seq",
+    [LOAD_LATER] = "SELECT seq, 0, 0, due_ms, 0, lane, NULL FROM message INDEXED BY message_later WHERE lane = ?1 AND"
+                   " gate = 2 AND fate IS NULL ORDER BY due_ms",
+    [FETCH] = "SELECT " ROW " FROM message WHERE seq = ?1",
     [DEPARTED] = "SELECT " ROW " FROM message INDEXED BY message_departed WHERE fate IS NOT NULL ORDER BY seq LIMIT ?1",
-    [FIRST] = "SELECT seq, bytes FROM message NOT INDEXED WHERE seq > ?1 AND fate IS NULL ORDER BY seq LIMIT 1",
-    [NEXT_EXPIRY] = "SELECT seq, bytes, expires_ms FROM message INDEXED BY message_waiting"
-                    " WHERE fate IS NULL AND expires_ms > 0 AND seq > ?1 ORDER BY expires_ms LIMIT 1",
+    [IN_ORDER] = "SELECT " REF " FROM message NOT INDEXED WHERE seq > ?2 AND lane = ?1 AND fate IS NULL ORDER BY seq",
+    [LEVEL] = "SELECT priority FROM message INDEXED BY message_order WHERE lane = ?1 AND gate = ?2 AND fate IS NULL"
+              " AND priority > ?3 ORDER BY priority LIMIT 1",
+    [AT_LEVEL] = "SELECT " REF " FROM message INDEXED BY message_order WHERE lane = ?1 AND gate = ?2 AND"
+                 " priority = ?3 AND fate IS NULL ORDER BY seq",
+    [EXPIRING] = "SELECT " REF " FROM message INDEXED BY message_expiry WHERE lane = ?1 AND fate IS NULL AND"
+                 " expires_ms > 0 ORDER BY expires_ms",
+    [COLLAPSING] = "SELECT " REF " FROM message INDEXED BY message_collapse WHERE lane = ?1 AND collapse_key = ?2 AND"
+                   " fate IS NULL",
 };
 
 struct aivo_store_db {
     sqlite3 *sql;
     char *path;
+    bool in_memory;
     int lock;
     int wal_frames;
     sqlite3_stmt *statements[STATEMENTS];
@@ -156,17 +228,54 @@ static void store_rollback(struct aivo_store_db *db)
         run(db, ROLLBACK, "roll back", NULL);
 }
 
+static enum aivo_status store_name_lane(struct aivo_store_db *db, uint32_t lane, const char *name,
+                                        struct aivo_error *err)
+{
+    sqlite3_bind_int64(db->statements[NAME_LANE], 1, lane);
+    sqlite3_bind_text(db->statements[NAME_LANE], 2, name, -1, SQLITE_STATIC);
+    return run(db, NAME_LANE, "write to", err);
+}
+
+/* An id as it is stored: 16 bytes of a UUID in its usual form, else its text. */
+static void bind_id(sqlite3_stmt *s, int column, const char *id)
+{
+    uint8_t uuid[AIVO_UUID_BYTES];
+    char again[AIVO_MSGID_TEXT] = "";
+    if (aivo_uuid_parse(id, uuid))
+        aivo_uuid_format(uuid, again);
+    if (strcmp(id, again) == 0 && *id) {
+        sqlite3_bind_blob(s, column, uuid, sizeof uuid, SQLITE_TRANSIENT);
+        return;
+    }
+    memset(again, 0, sizeof again);
+    snprintf(again, sizeof again, "%s", id);
+    sqlite3_bind_blob(s, column, again, sizeof again, SQLITE_TRANSIENT);
+}
+
 static enum aivo_status store_insert(struct aivo_store_db *db, const struct aivo_store_row *row, struct aivo_error *err)
 {
     sqlite3_stmt *s = db->statements[INSERT];
     sqlite3_bind_int64(s, 1, row->seq);
-    sqlite3_bind_blob(s, 2, row->id, sizeof row->id, SQLITE_STATIC);
+    bind_id(s, 2, row->id);
     sqlite3_bind_int64(s, 3, row->created_ms);
     sqlite3_bind_int64(s, 4, row->clock_ms);
     sqlite3_bind_int64(s, 5, row->expires_ms);
     sqlite3_bind_int64(s, 6, (sqlite3_int64)(row->event_len + row->args_len));
-    sqlite3_bind_text(s, 7, row->event, (int)row->event_len, SQLITE_STATIC);
-    sqlite3_bind_text(s, 8, row->args, (int)row->args_len, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 7, row->attempts);
+    sqlite3_bind_text(s, 8, row->event, (int)row->event_len, SQLITE_STATIC);
+    sqlite3_bind_text(s, 9, row->args, (int)row->args_len, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 10, row->lane);
+    sqlite3_bind_int(s, 11, (int)row->gate);
+    sqlite3_bind_int(s, 12, row->priority);
+    if (row->order_key)
+        sqlite3_bind_text(s, 13, row->order_key, -1, SQLITE_STATIC);
+    if (row->collapse_key)
+        sqlite3_bind_text(s, 14, row->collapse_key, -1, SQLITE_STATIC);
+    if (row->fate >= 0)
+        sqlite3_bind_int(s, 15, row->fate);
+    if (row->last_error)
+        sqlite3_bind_text(s, 16, row->last_error, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 17, row->due_ms);
     return run(db, INSERT, "write to", err);
 }
 
@@ -184,14 +293,49 @@ static enum aivo_status store_depart(struct aivo_store_db *db, int64_t seq, enum
 }
 
 static enum aivo_status store_failed(struct aivo_store_db *db, int64_t seq, uint32_t attempts, const char *last_error,
-                                     struct aivo_error *err)
+                                     int64_t due_ms, struct aivo_error *err)
 {
     sqlite3_stmt *s = db->statements[FAILED];
     sqlite3_bind_int64(s, 1, seq);
     sqlite3_bind_int64(s, 2, attempts);
     if (last_error)
         sqlite3_bind_text(s, 3, last_error, -1, SQLITE_STATIC);
-    return run(db, FAILED, "write to", err);
+    enum aivo_status status = run(db, FAILED, "write to", err);
+    if (status != AIVO_OK || due_ms == 0)
+        return status;
+    sqlite3_bind_int64(db->statements[LATER], 1, seq);
+    sqlite3_bind_int64(db->statements[LATER], 2, due_ms);
+    return run(db, LATER, "write to", err);
+}
+
+static enum aivo_status store_promote(struct aivo_store_db *db, uint32_t lane, const char *order_key, bool *changed,
+                                      struct aivo_error *err)
+{
+    sqlite3_bind_int64(db->statements[PROMOTE], 1, lane);
+    sqlite3_bind_text(db->statements[PROMOTE], 2, order_key, -1, SQLITE_STATIC);
+    enum aivo_status status = run(db, PROMOTE, "write to", err);
+    *changed = status == AIVO_OK && sqlite3_changes(db->sql) > 0;
+    return status;
+}
+
+static enum aivo_status store_bury(struct aivo_store_db *db, int64_t seq, uint32_t attempts, const char *reason,
+                                   int64_t died_ms, bool *moved, struct aivo_error *err)
+{
+    sqlite3_stmt *s = db->statements[BURY];
+    sqlite3_bind_int64(s, 1, seq);
+    sqlite3_bind_int64(s, 2, died_ms);
+    sqlite3_bind_int64(s, 3, attempts);
+    if (reason)
+        sqlite3_bind_text(s, 4, reason, -1, SQLITE_STATIC);
+    enum aivo_status status = run(db, BURY, "write to", err);
+    *moved = status == AIVO_OK && sqlite3_changes(db->sql) > 0;
+    return status == AIVO_OK ? store_remove(db, seq, err) : status;
+}
+
+static enum aivo_status store_remove_dead(struct aivo_store_db *db, int64_t seq, struct aivo_error *err)
+{
+    sqlite3_bind_int64(db->statements[REMOVE_DEAD], 1, seq);
+    return run(db, REMOVE_DEAD, "remove from", err);
 }
 
 static enum aivo_status store_save_clock(struct aivo_store_db *db, int64_t clock_ms, int64_t unix_ms,
@@ -219,7 +363,10 @@ static void read_row(sqlite3_stmt *s, struct aivo_store_row *row)
     size_t len = 0;
     *row = (struct aivo_store_row){.seq = sqlite3_column_int64(s, 0)};
     const void *id = sqlite3_column_blob(s, 1);
-    if (id && sqlite3_column_bytes(s, 1) == (int)sizeof row->id)
+    int id_len = sqlite3_column_bytes(s, 1);
+    if (id && id_len == AIVO_UUID_BYTES)
+        aivo_uuid_format(id, row->id);
+    else if (id && id_len == AIVO_MSGID_TEXT && ((const char *)id)[id_len - 1] == '\0')
         memcpy(row->id, id, sizeof row->id);
     else
         row->unreadable = true;
@@ -233,6 +380,20 @@ static void read_row(sqlite3_stmt *s, struct aivo_store_row *row)
         row->last_error = text_column(s, 7, &len, &row->unreadable);
     row->event = text_column(s, 8, &row->event_len, &row->unreadable);
     row->args = text_column(s, 9, &row->args_len, &row->unreadable);
+    sqlite3_int64 lane = sqlite3_column_int64(s, 10);
+    row->lane = lane < 0 || lane >= AIVO_STORE_LANES_MAX ? 0 : (uint32_t)lane;
+    row->priority = sqlite3_column_int(s, 11);
+    int gate = sqlite3_column_int(s, 12);
+    row->gate = gate == AIVO_STORE_BEHIND  ? AIVO_STORE_BEHIND
+                : gate == AIVO_STORE_LATER ? AIVO_STORE_LATER
+                                           : AIVO_STORE_READY;
+    row->due_ms = sqlite3_column_int64(s, 13);
+    if (sqlite3_column_type(s, 14) != SQLITE_NULL)
+        row->order_key = text_column(s, 14, &len, &row->unreadable);
+    if (sqlite3_column_type(s, 15) != SQLITE_NULL)
+        row->collapse_key = text_column(s, 15, &len, &row->unreadable);
+    if (sqlite3_column_count(s) > 16)
+        row->died_ms = sqlite3_column_int64(s, 16);
 }
 
 static enum aivo_status each_row(struct aivo_store_db *db, enum statement which, aivo_store_row_fn fn, void *user,
@@ -253,12 +414,91 @@ static enum aivo_status each_row(struct aivo_store_db *db, enum statement which,
     return status;
 }
 
-static enum aivo_status store_load(struct aivo_store_db *db, int64_t after, uint32_t limit, aivo_store_row_fn fn,
-                                   void *user, struct aivo_error *err)
+struct fetching {
+    aivo_store_row_fn fn;
+    void *user;
+    bool stopped;
+};
+
+static bool fetch_one(void *user, const struct aivo_store_row *row)
 {
-    sqlite3_bind_int64(db->statements[LOAD], 1, after);
-    sqlite3_bind_int64(db->statements[LOAD], 2, limit);
-    return each_row(db, LOAD, fn, user, err);
+    struct fetching *f = user;
+    f->stopped = !f->fn(f->user, row);
+    return false;
+}
+
+/* Walks references until *choice is not SKIP; found is asked about each. */
+static enum aivo_status each_ref(struct aivo_store_db *db, enum statement which, aivo_store_ref_fn choose,
+                                 aivo_store_row_fn fn, void *user, bool *stopped, struct aivo_error *err)
+{
+    sqlite3_stmt *s = db->statements[which];
+    enum aivo_status status = AIVO_OK;
+    int code = SQLITE_DONE;
+    *stopped = false;
+    while (status == AIVO_OK && !*stopped && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct aivo_store_ref ref = {.seq = sqlite3_column_int64(s, 0),
+                                     .bytes = (uint64_t)sqlite3_column_int64(s, 1),
+                                     .expires_ms = sqlite3_column_int64(s, 2),
+                                     .due_ms = sqlite3_column_int64(s, 3),
+                                     .priority = sqlite3_column_int(s, 4),
+                                     .lane = (uint32_t)sqlite3_column_int64(s, 5),
+                                     .order_key = (const char *)sqlite3_column_text(s, 6)};
+        enum aivo_store_choice choice = choose(user, &ref);
+        *stopped = choice == AIVO_STORE_STOP || (choice == AIVO_STORE_TAKE && !fn);
+        if (choice == AIVO_STORE_TAKE && fn) {
+            struct fetching f = {.fn = fn, .user = user};
+            sqlite3_bind_int64(db->statements[FETCH], 1, ref.seq);
+            status = each_row(db, FETCH, fetch_one, &f, err);
+            *stopped = f.stopped;
+        }
+    }
+    if (status == AIVO_OK && !*stopped && code != SQLITE_DONE)
+        status = failure(db, "read", err);
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return status;
+}
+
+static enum aivo_status store_load(struct aivo_store_db *db, uint32_t lane, aivo_store_ref_fn choose,
+                                   aivo_store_row_fn fn, void *user, struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_bind_int64(db->statements[LOAD], 1, lane);
+    return each_ref(db, LOAD, choose, fn, user, &stopped, err);
+}
+
+static enum aivo_status store_load_later(struct aivo_store_db *db, uint32_t lane, aivo_store_ref_fn choose,
+                                         aivo_store_row_fn fn, void *user, struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_bind_int64(db->statements[LOAD_LATER], 1, lane);
+    return each_ref(db, LOAD_LATER, choose, fn, user, &stopped, err);
+}
+
+static enum aivo_status store_in_order(struct aivo_store_db *db, uint32_t lane, int64_t after, aivo_store_ref_fn fn,
+                                       void *user, struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_bind_int64(db->statements[IN_ORDER], 1, lane);
+    sqlite3_bind_int64(db->statements[IN_ORDER], 2, after);
+    return each_ref(db, IN_ORDER, fn, NULL, user, &stopped, err);
+}
+
+static enum aivo_status store_expiring(struct aivo_store_db *db, uint32_t lane, aivo_store_ref_fn fn, void *user,
+                                       struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_bind_int64(db->statements[EXPIRING], 1, lane);
+    return each_ref(db, EXPIRING, fn, NULL, user, &stopped, err);
+}
+
+static enum aivo_status store_collapsing(struct aivo_store_db *db, uint32_t lane, const char *collapse_key,
+                                         aivo_store_ref_fn fn, void *user, struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_bind_int64(db->statements[COLLAPSING], 1, lane);
+    sqlite3_bind_text(db->statements[COLLAPSING], 2, collapse_key, -1, SQLITE_STATIC);
+    return each_ref(db, COLLAPSING, fn, NULL, user, &stopped, err);
 }
 
 static enum aivo_status store_departed(struct aivo_store_db *db, uint32_t limit, aivo_store_row_fn fn, void *user,
@@ -283,27 +523,85 @@ static enum aivo_status one_row(struct aivo_store_db *db, sqlite3_stmt *s, int64
     return status;
 }
 
-static enum aivo_status store_first(struct aivo_store_db *db, int64_t after, int64_t *seq, uint64_t *bytes,
-                                    struct aivo_error *err)
+static enum aivo_status store_key_waits(struct aivo_store_db *db, uint32_t lane, const char *order_key, bool *out,
+                                        struct aivo_error *err)
 {
-    int64_t row[2];
-    sqlite3_bind_int64(db->statements[FIRST], 1, after);
-    enum aivo_status status = one_row(db, db->statements[FIRST], row, 2, err);
-    *seq = row[0];
-    *bytes = (uint64_t)row[1];
+    int64_t one;
+    sqlite3_bind_int64(db->statements[KEY_WAITS], 1, lane);
+    sqlite3_bind_text(db->statements[KEY_WAITS], 2, order_key, -1, SQLITE_STATIC);
+    enum aivo_status status = one_row(db, db->statements[KEY_WAITS], &one, 1, err);
+    sqlite3_clear_bindings(db->statements[KEY_WAITS]);
+    *out = one == 1;
     return status;
 }
 
-static enum aivo_status store_next_expiry(struct aivo_store_db *db, int64_t after, int64_t *seq, uint64_t *bytes,
-                                          int64_t *expires_ms, struct aivo_error *err)
+struct first_row {
+    aivo_store_row_fn fn;
+    void *user;
+    int64_t seq;
+};
+
+static bool take_first(void *user, const struct aivo_store_row *row)
 {
-    int64_t row[3];
-    sqlite3_bind_int64(db->statements[NEXT_EXPIRY], 1, after);
-    enum aivo_status status = one_row(db, db->statements[NEXT_EXPIRY], row, 3, err);
-    *seq = row[0];
-    *bytes = (uint64_t)row[1];
-    *expires_ms = row[2];
+    struct first_row *f = user;
+    f->seq = row->seq;
+    if (f->fn)
+        f->fn(f->user, row);
+    return false;
+}
+
+static enum aivo_status store_dead(struct aivo_store_db *db, const char *id, int64_t *seq, aivo_store_row_fn fn,
+                                   void *user, struct aivo_error *err)
+{
+    struct first_row f = {.fn = fn, .user = user};
+    enum statement which = id ? DEAD_ID : DEAD;
+    sqlite3_bind_int64(db->statements[which], 1, *seq);
+    if (id)
+        bind_id(db->statements[which], 2, id);
+    enum aivo_status status = each_row(db, which, take_first, &f, err);
+    sqlite3_clear_bindings(db->statements[which]);
+    *seq = f.seq;
     return status;
+}
+
+/* The least priority above the given one at one gate; *level stays where there is none. */
+static enum aivo_status lower_level(struct aivo_store_db *db, uint32_t lane, int gate, int64_t above, int64_t *level,
+                                    struct aivo_error *err)
+{
+    sqlite3_stmt *s = db->statements[LEVEL];
+    sqlite3_bind_int64(s, 1, lane);
+    sqlite3_bind_int(s, 2, gate);
+    sqlite3_bind_int64(s, 3, above);
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW && sqlite3_column_int64(s, 0) < *level)
+        *level = sqlite3_column_int64(s, 0);
+    enum aivo_status status = code == SQLITE_ROW || code == SQLITE_DONE ? AIVO_OK : failure(db, "read", err);
+    sqlite3_reset(s);
+    return status;
+}
+
+static enum aivo_status store_by_priority(struct aivo_store_db *db, uint32_t lane, aivo_store_ref_fn fn, void *user,
+                                          struct aivo_error *err)
+{
+    int64_t above = INT64_MIN;
+    for (;;) {
+        int64_t level = INT64_MAX;
+        enum aivo_status status = AIVO_OK;
+        for (int gate = AIVO_STORE_READY; status == AIVO_OK && gate <= AIVO_STORE_LATER; gate++)
+            status = lower_level(db, lane, gate, above, &level, err);
+        if (status != AIVO_OK || level == INT64_MAX)
+            return status;
+        bool stopped = false;
+        for (int gate = AIVO_STORE_READY; status == AIVO_OK && !stopped && gate <= AIVO_STORE_LATER; gate++) {
+            sqlite3_bind_int64(db->statements[AT_LEVEL], 1, lane);
+            sqlite3_bind_int(db->statements[AT_LEVEL], 2, gate);
+            sqlite3_bind_int64(db->statements[AT_LEVEL], 3, level);
+            status = each_ref(db, AT_LEVEL, fn, NULL, user, &stopped, err);
+        }
+        if (status != AIVO_OK || stopped)
+            return status;
+        above = level;
+    }
 }
 
 static void store_tidy(struct aivo_store_db *db, bool idle)
@@ -345,13 +643,22 @@ static void store_close(struct aivo_store_db *db)
     free(db);
 }
 
+/* A statement cannot be made: a table is missing, or worse. */
+static enum aivo_status damaged(struct aivo_store_db *db, struct aivo_error *err)
+{
+    if (sqlite3_errcode(db->sql) != SQLITE_ERROR)
+        return failure(db, "read", err);
+    return aivo_error_set(err, AIVO_E_CORRUPT, SQLITE_ERROR, "the queue's file %s is damaged: %s", db->path,
+                          sqlite3_errmsg(db->sql));
+}
+
 /* The integer that a query gives. */
 static enum aivo_status ask(struct aivo_store_db *db, const char *sql, int64_t *out, int columns,
                             struct aivo_error *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db->sql, sql, -1, &s, NULL) != SQLITE_OK)
-        return failure(db, "read", err);
+        return damaged(db, err);
     enum aivo_status status = one_row(db, s, out, columns, err);
     sqlite3_finalize(s);
     return status;
@@ -386,7 +693,8 @@ static enum aivo_status check_pages(struct aivo_store_db *db, struct aivo_error 
 }
 
 /* Whose file this is, and whether it can be used. *foreign: somebody else's database, to be left alone. */
-static enum aivo_status identify(struct aivo_store_db *db, bool *empty, bool *foreign, struct aivo_error *err)
+static enum aivo_status identify(struct aivo_store_db *db, bool *empty, bool *foreign, int64_t *version_out,
+                                 struct aivo_error *err)
 {
     int64_t tables, application, version;
     enum aivo_status status = ask(db, "SELECT COUNT(*) FROM sqlite_schema", &tables, 1, err);
@@ -409,7 +717,8 @@ static enum aivo_status identify(struct aivo_store_db *db, bool *empty, bool *fo
                               "upgrade, or choose another path",
                               db->path, (long long)version, SCHEMA_VERSION);
     *foreign = false;
-    return version == SCHEMA_VERSION
+    *version_out = version;
+    return version >= 1
                ? AIVO_OK
                : aivo_error_set(err, AIVO_E_CORRUPT, 0, "the queue's file %s has no valid schema version", db->path);
 }
@@ -439,27 +748,68 @@ static int64_t held_within(int64_t value)
     return value < 0 ? 0 : value > greatest ? greatest : value;
 }
 
+/* The lanes with what waits in them. A lane is known by its row, or (the default one) by being 0. */
+static enum aivo_status read_lanes(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
+{
+    static const char names[] = "SELECT id, name FROM lane WHERE id > 0 ORDER BY id";
+    static const char counts[] = "SELECT lane, COUNT(*), SUM(bytes) FROM message INDEXED BY message_expiry"
+                                 " WHERE fate IS NULL GROUP BY lane";
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db->sql, names, -1, &s, NULL) != SQLITE_OK)
+        return damaged(db, err);
+    enum aivo_status status = AIVO_OK;
+    int code;
+    info->lane_count = 1;
+    while ((code = sqlite3_step(s)) == SQLITE_ROW && status == AIVO_OK) {
+        const char *name = (const char *)sqlite3_column_text(s, 1);
+        if (sqlite3_column_int64(s, 0) != info->lane_count || info->lane_count == AIVO_STORE_LANES_MAX || !name ||
+            strlen(name) > AIVO_STORE_NAME_MAX)
+            status =
+                aivo_error_set(err, AIVO_E_CORRUPT, 0, "the queue's file %s is damaged: its list of queues", db->path);
+        else
+            memcpy(info->lanes[info->lane_count++].name, name, strlen(name) + 1);
+    }
+    if (status == AIVO_OK && code != SQLITE_DONE)
+        status = failure(db, "read", err);
+    sqlite3_finalize(s);
+    s = NULL;
+    if (status == AIVO_OK && sqlite3_prepare_v2(db->sql, counts, -1, &s, NULL) != SQLITE_OK)
+        status = damaged(db, err);
+    while (status == AIVO_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t lane = sqlite3_column_int64(s, 0);
+        if (lane < 0 || lane >= info->lane_count)
+            continue;
+        info->lanes[lane].pending = (uint64_t)sqlite3_column_int64(s, 1);
+        info->lanes[lane].bytes = (uint64_t)sqlite3_column_int64(s, 2);
+    }
+    if (status == AIVO_OK && code != SQLITE_DONE)
+        status = failure(db, "read", err);
+    sqlite3_finalize(s);
+    return status;
+}
+
 static enum aivo_status read_info(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
 {
-    int64_t waiting[2], departed, newest[2], clock[2];
-    enum aivo_status status = ask(
-        db, "SELECT COUNT(*), SUM(bytes) FROM message INDEXED BY message_waiting WHERE fate IS NULL", waiting, 2, err);
+    int64_t departed, newest[2], clock[2], dead[2];
+    *info = (struct aivo_store_info){.lane_count = 1};
+    enum aivo_status status = read_lanes(db, info, err);
     if (status == AIVO_OK)
         status = ask(db, "SELECT COUNT(*) FROM message INDEXED BY message_departed WHERE fate IS NOT NULL", &departed,
                      1, err);
     if (status == AIVO_OK)
         status = ask(db, "SELECT seq, clock_ms FROM message ORDER BY seq DESC LIMIT 1", newest, 2, err);
     if (status == AIVO_OK)
+        status = ask(db, "SELECT COUNT(*), MAX(seq) FROM dead", dead, 2, err);
+    if (status == AIVO_OK)
         status = ask(db, "SELECT clock_ms, unix_ms FROM clock", clock, 2, err);
     if (status != AIVO_OK)
         return status;
-    *info = (struct aivo_store_info){.pending = (uint64_t)waiting[0],
-                                     .bytes = (uint64_t)waiting[1],
-                                     .departed = (uint64_t)departed,
-                                     .last_seq = newest[0],
-                                     .newest_ms = held_within(newest[1]),
-                                     .saved_ms = held_within(clock[0]),
-                                     .saved_unix_ms = held_within(clock[1])};
+    info->departed = (uint64_t)departed;
+    info->dead = (uint64_t)dead[0];
+    info->last_seq = newest[0] > dead[1] ? newest[0] : dead[1];
+    info->newest_ms = held_within(newest[1]);
+    info->saved_ms = held_within(clock[0]);
+    info->saved_unix_ms = held_within(clock[1]);
     return AIVO_OK;
 }
 
@@ -469,10 +819,7 @@ static enum aivo_status prepare(struct aivo_store_db *db, struct aivo_error *err
         if (sqlite3_prepare_v3(db->sql, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL) ==
             SQLITE_OK)
             continue;
-        if (sqlite3_errcode(db->sql) != SQLITE_ERROR)
-            return failure(db, "read", err);
-        return aivo_error_set(err, AIVO_E_CORRUPT, SQLITE_ERROR, "the queue's file %s is damaged: %s", db->path,
-                              sqlite3_errmsg(db->sql));
+        return damaged(db, err);
     }
     return AIVO_OK;
 }
@@ -490,13 +837,16 @@ static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_inf
         return failure(db, "open", err);
     }
     sqlite3_busy_timeout(db->sql, BUSY_MS);
-    enum aivo_status status = identify(db, &empty, foreign, err);
+    int64_t version = 0;
+    enum aivo_status status = identify(db, &empty, foreign, &version, err);
     if (status == AIVO_OK && !empty)
         status = check_pages(db, err);
-    if (status == AIVO_OK)
+    if (status == AIVO_OK && !db->in_memory)
         status = use_wal(db, err);
     if (status == AIVO_OK && empty)
         status = execute(db, schema, err);
+    if (status == AIVO_OK && !empty && version == 1)
+        status = execute(db, to_second, err);
     if (status == AIVO_OK)
         status = prepare(db, err);
     if (status == AIVO_OK)
@@ -535,12 +885,17 @@ static enum aivo_status store_open(const char *path, int64_t unix_ms, struct aiv
     *notice = (struct aivo_error){.status = AIVO_OK};
     struct aivo_error why;
     bool foreign = false;
-    enum aivo_status status = aivo_store_file_path(path, &db->path, &why);
-    if (status == AIVO_OK)
+    enum aivo_status status = AIVO_OK;
+    db->in_memory = path == NULL;
+    if (path)
+        status = aivo_store_file_path(path, &db->path, &why);
+    else if (!(db->path = strdup(":memory:")))
+        status = aivo_error_set(&why, AIVO_E_MEMORY, 0, "no memory for the queue");
+    if (status == AIVO_OK && path)
         status = aivo_store_file_lock(db->path, &db->lock, &why);
     if (status == AIVO_OK)
         status = open_sql(db, info, &foreign, &why);
-    if (status == AIVO_E_CORRUPT && !foreign) {
+    if (status == AIVO_E_CORRUPT && !foreign && path) {
         struct aivo_error damage = why;
         status = begin_anew(db, unix_ms, info, &damage, notice, &why);
     }
@@ -560,14 +915,23 @@ const struct aivo_store aivo_store_sqlite = {
     .begin = store_begin,
     .commit = store_commit,
     .rollback = store_rollback,
+    .name_lane = store_name_lane,
     .insert = store_insert,
     .remove = store_remove,
     .depart = store_depart,
     .failed = store_failed,
     .save_clock = store_save_clock,
+    .key_waits = store_key_waits,
+    .promote = store_promote,
+    .bury = store_bury,
+    .dead = store_dead,
+    .remove_dead = store_remove_dead,
     .load = store_load,
+    .load_later = store_load_later,
     .departed = store_departed,
-    .first = store_first,
-    .next_expiry = store_next_expiry,
+    .in_order = store_in_order,
+    .by_priority = store_by_priority,
+    .expiring = store_expiring,
+    .collapsing = store_collapsing,
     .tidy = store_tidy,
 };

@@ -1,0 +1,105 @@
+/* Durable messages: the client's side of the offline queue. */
+#include "client_internal.h"
+
+#include "error_internal.h"
+#include <string.h>
+
+static bool key_usable(const char *key)
+{
+    if (!key)
+        return true;
+    size_t len = strnlen(key, AIVO_MESSAGE_KEY_MAX + 1);
+    return len > 0 && len <= AIVO_MESSAGE_KEY_MAX && aivo_utf8_valid(key, len);
+}
+
+static enum aivo_status check_how(const struct aivo_send *how, struct aivo_error *err)
+{
+    if (!how)
+        return AIVO_OK;
+    if (how->size != sizeof *how)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "struct aivo_send was not filled with aivo_send_init()");
+    if (how->priority < -AIVO_PRIORITY_MAX || how->priority > AIVO_PRIORITY_MAX)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "priority is %d: it must be %d..%d", (int)how->priority,
+                              -AIVO_PRIORITY_MAX, AIVO_PRIORITY_MAX);
+    if (!key_usable(how->order_key) || !key_usable(how->collapse_key))
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "%s must be 1..%d bytes of UTF-8",
+                              key_usable(how->order_key) ? "collapse_key" : "order_key", AIVO_MESSAGE_KEY_MAX);
+    return AIVO_OK;
+}
+
+static enum aivo_status check_send(const struct aivo_client *c, const char *event, const char *args,
+                                   const struct aivo_send *how, struct aivo_error *err)
+{
+    if (!c->queue)
+        return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
+    if (!aivo_client_event_usable(event))
+        return aivo_error_set(err, AIVO_E_INVALID, 0,
+                              "the event's name must be 1..256 bytes of UTF-8 and none that Socket.IO reserves");
+    size_t at = 0;
+    struct aivo_json json = aivo_json_parse(args ? args : "[]", args ? strlen(args) : 2, &at);
+    if (json.type == AIVO_JSON_NONE)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments are no valid JSON (at byte %zu)", at);
+    if (json.type != AIVO_JSON_ARRAY)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments must be a JSON array");
+    return check_how(how, err);
+}
+
+enum aivo_status aivo_client_send_ex(struct aivo_client *c, const char *event, const char *args,
+                                     const struct aivo_send *how, struct aivo_message_id *out_id,
+                                     struct aivo_error *err)
+{
+    enum aivo_status status = check_send(c, event, args, how, err);
+    return status == AIVO_OK ? aivo_queue_send_ex(c->queue, event, args, how, out_id, err) : status;
+}
+
+enum aivo_status aivo_client_send(struct aivo_client *c, const char *event, const char *args,
+                                  struct aivo_message_id *out_id, struct aivo_error *err)
+{
+    return aivo_client_send_ex(c, event, args, NULL, out_id, err);
+}
+
+enum aivo_status aivo_client_send_async(struct aivo_client *c, const char *event, const char *args,
+                                        const struct aivo_send *how, aivo_stored_fn stored, void *user,
+                                        struct aivo_message_id *out_id, struct aivo_error *err)
+{
+    enum aivo_status status = check_send(c, event, args, how, err);
+    if (status != AIVO_OK)
+        return status;
+    return aivo_queue_send_async(c->queue, event, args, how, (void (*)(void))stored, user, out_id, err);
+}
+
+enum aivo_status aivo_client_queue_stats(struct aivo_client *c, struct aivo_queue_stats *out)
+{
+    if (!c->queue)
+        return AIVO_E_STATE;
+    aivo_queue_stats(c->queue, out);
+    return AIVO_OK;
+}
+
+enum aivo_status aivo_client_on_queue(struct aivo_client *c, const struct aivo_queue_callbacks *callbacks)
+{
+    static const struct aivo_queue_callbacks none;
+    if (callbacks && callbacks->size != sizeof *callbacks)
+        return AIVO_E_INVALID;
+    pthread_mutex_lock(&c->lock);
+    c->callbacks.queue = callbacks ? *callbacks : none;
+    pthread_mutex_unlock(&c->lock);
+    if (c->queue)
+        aivo_queue_watch(c->queue, callbacks && callbacks->queued);
+    return AIVO_OK;
+}
+
+static enum aivo_status no_queue(struct aivo_error *err)
+{
+    return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
+}
+
+enum aivo_status aivo_client_queue_retry(struct aivo_client *c, const char *id, uint64_t *count, struct aivo_error *err)
+{
+    return c->queue ? aivo_queue_retry(c->queue, id, count, err) : no_queue(err);
+}
+
+enum aivo_status aivo_client_queue_purge(struct aivo_client *c, const char *id, uint64_t *count, struct aivo_error *err)
+{
+    return c->queue ? aivo_queue_purge(c->queue, id, count, err) : no_queue(err);
+}
