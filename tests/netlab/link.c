@@ -23,6 +23,7 @@ struct way_state {
     bool bad;        /* Gilbert-Elliott */
     int64_t last_us; /* the packet before is delivered then */
     int64_t free_us; /* the rate's line is free then */
+    uint32_t end;    /* of the TCP data seen so far */
 };
 
 struct flow {
@@ -98,8 +99,10 @@ static uint32_t heap_pop(struct link *l)
 
 /* ---- what becomes of a packet ---- */
 
-/* Conditions and flow of an IPv4 packet, and whether it carries TCP data; false: it is none of ours. */
-static bool classify(const unsigned char *p, size_t len, bool up, int *conditions, int *flow, bool *data)
+/* Conditions and flow of an IPv4 packet, the bytes of TCP data that it carries and where they begin; false: it is none
+ * of ours. */
+static bool classify(const unsigned char *p, size_t len, bool up, int *conditions, int *flow, uint32_t *seq,
+                     uint32_t *data)
 {
     if (len < 20 || p[0] >> 4 != 4)
         return false;
@@ -109,7 +112,13 @@ static bool classify(const unsigned char *p, size_t len, bool up, int *condition
         return false;
     *conditions = far[2];
     *flow = far[3];
-    *data = p[9] == IPPROTO_TCP && total >= ip_len + 20 && total > ip_len + (size_t)(p[ip_len + 12] >> 4) * 4;
+    *data = 0;
+    if (p[9] != IPPROTO_TCP || total < ip_len + 20)
+        return true;
+    const unsigned char *tcp = p + ip_len;
+    size_t head = ip_len + (size_t)(tcp[12] >> 4) * 4;
+    *seq = (uint32_t)tcp[4] << 24 | (uint32_t)tcp[5] << 16 | (uint32_t)tcp[6] << 8 | tcp[7];
+    *data = total > head ? (uint32_t)(total - head) : 0;
     return true;
 }
 
@@ -146,14 +155,20 @@ static int64_t arrival(struct link *l, const struct link_way *way, struct way_st
 static void take_in(struct link *l, const unsigned char *data, size_t len, bool up, int64_t now)
 {
     int conditions, flow;
-    bool payload;
-    if (!classify(data, len, up, &conditions, &flow, &payload))
+    uint32_t seq = 0, payload_bytes;
+    if (!classify(data, len, up, &conditions, &flow, &seq, &payload_bytes))
         return;
+    bool payload = payload_bytes > 0;
     struct flow *f = &l->flow[conditions][flow];
     struct link_count *count = &f->count[up];
     const struct link_way *way = &l->way[conditions][up];
     count->packets++;
     count->data += payload;
+    /* Sequence numbers wrap; a difference of more than half their range is another connection's. */
+    bool first = payload && (count->first == 0 || (int32_t)(seq - f->state[up].end) >= 0);
+    count->first += first;
+    if (first)
+        f->state[up].end = seq + payload_bytes;
     if (f->hole && payload && !f->hole_us) /* a lost answer: its question was sent before */
         f->hole_us = up ? now : now - (int64_t)(l->way[conditions][1].delay_ms * 1000);
     int64_t due = f->hole || is_lost(l, way, &f->state[up]) ? -1 : arrival(l, way, &f->state[up], len, now);
@@ -164,6 +179,7 @@ static void take_in(struct link *l, const unsigned char *data, size_t len, bool 
     if (due < 0) {
         count->dropped++;
         count->data_dropped += payload;
+        count->first_dropped += first;
         return;
     }
     uint32_t index = l->spare[--l->spare_len];

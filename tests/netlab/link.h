@@ -28,8 +28,9 @@ struct link_way {
 };
 
 struct link_count {
-    uint64_t packets, dropped;   /* all; dropped ones are among the packets */
-    uint64_t data, data_dropped; /* with TCP payload */
+    uint64_t packets, dropped;     /* all; dropped ones are among the packets */
+    uint64_t data, data_dropped;   /* with TCP payload */
+    uint64_t first, first_dropped; /* of those, sent for the first time */
 };
 
 struct link;

@@ -79,8 +79,8 @@ struct losses {
 
 static void compare(struct losses *l, const struct trial_mark *m)
 {
-    double up = share(m->up.data_dropped, m->up.data), down = share(m->down.data_dropped, m->down.data);
-    double rt = 1 - (1 - up) * (1 - down);
+    double up = share(m->up.data_dropped, m->up.data), down = share(m->down.first_dropped, m->down.first);
+    double rt = 1 - (1 - share(m->up.first_dropped, m->up.first)) * (1 - down);
     add(&l->true_rt, 100 * rt);
     add(&l->rt, m->said.loss_pct - 100 * rt);
     add(&l->up, m->said.uplink_loss_pct - 100 * up);
@@ -148,6 +148,8 @@ static void report_losses(struct report *r, const struct trial *t, int mark, str
     }
     if (!plain) /* shown in the table, without a target */
         return;
+    if (probes < 300)
+        return;
     snprintf(name, sizeof name, "round-trip loss error at %d probes, 95th percentile", probes);
     target(r, t, name, p95_off(&l->rt), " points", probes >= 3000 ? 0.5 : 1.5, "always 0");
     if (probes < 3000)
@@ -195,6 +197,11 @@ void report_trial(struct report *r, const struct trial *t)
         t->plan.name, t->plan.runs, t->plan.probes, mean_of(&bias), mean_of(&ping), mean_of(&late.true_rt),
         mean_of(&late.rt), p95_off(&late.rt), mean_of(&late.up), p95_off(&late.up), mean_of(&late.down),
         p95_off(&late.down));
+    int deaths = 0;
+    for (int i = 0; i < t->plan.runs; i++)
+        deaths += t->runs[i].early_end;
+    if (deaths)
+        printf("  %d of the runs had a verdict of dead\n", deaths);
     printf(
         "  true round-trip loss %.2f %%; error mean and 95th: rt %+.2f %.2f, up %+.2f %.2f, down %+.2f %.2f; mean RTT "
         "%+.1f %%, plain ping %+.1f %%\n",
@@ -217,7 +224,8 @@ bool report_end(struct report *r, const char *path)
             "link\n"
             "that counts every packet and every drop (`tests/netlab/`). The plain ping is the mean of ten raw\n"
             "application pings on the same packets, as most clients show it. What is counted as lost are segments\n"
-            "with data; a round trip is lost where one of its two was: 1 - (1 - uplink) (1 - downlink).\n\n"
+            "with data; a round trip is lost where one of its two was lost when first sent: 1 - (1 - up) (1 - "
+            "down).\n\n"
             "## Targets\n\n| conditions | figure | reached | target | plain ping | |\n|---|---|---|---|---|---|\n%s\n"
             "## All conditions\n\nErrors in percentage points: the mean over the runs, and the 95th percentile of what "
             "a run was\n"

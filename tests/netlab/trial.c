@@ -23,8 +23,12 @@ static void sleep_ms(long ms)
 
 static struct link_count minus(const struct link_count *a, const struct link_count *b)
 {
-    return (struct link_count){a->packets - b->packets, a->dropped - b->dropped, a->data - b->data,
-                               a->data_dropped - b->data_dropped};
+    return (struct link_count){.packets = a->packets - b->packets,
+                               .dropped = a->dropped - b->dropped,
+                               .data = a->data - b->data,
+                               .data_dropped = a->data_dropped - b->data_dropped,
+                               .first = a->first - b->first,
+                               .first_dropped = a->first_dropped - b->first_dropped};
 }
 
 static void mark(struct trial_run *r, struct trial_mark *m, const struct aivo_quality *q)
@@ -44,7 +48,7 @@ static void on_sample(struct aivo_client *client, const struct aivo_quality *q, 
     } else if (!r->done) {
         r->samples++;
         r->latency_sum += q->latency_ms;
-        if (r->samples > SETTLED) {
+        if (r->samples > SETTLED && q->level != AIVO_LEVEL_OFFLINE) {
             r->mean_sum += q->avg_latency_ms;
             r->mean_count++;
         }
@@ -68,6 +72,8 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
     pthread_mutex_lock(&r->trial->lock);
     if (from == AIVO_STATE_CONNECTED && r->measuring && !r->ended_us)
         r->ended_us = trial_now_us();
+    if (from == AIVO_STATE_CONNECTED && r->measuring && !r->done)
+        r->early_end = true;
     pthread_mutex_unlock(&r->trial->lock);
 }
 

@@ -37,6 +37,7 @@ struct trial_run {
     double latency_sum, mean_sum; /* of the raw samples; of the window's means */
     int mean_count;
     struct trial_mark marks[TRIAL_MARKS]; /* after 300 probes and after all */
+    bool early_end;                       /* the connection was given up before all probes were sent */
     bool measuring, done;
     int64_t ended_us; /* the connection was given up; 0: not yet */
 };

@@ -517,6 +517,29 @@ static void test_step_response(void **state)
     assert_near(s.avg_latency_ms, 400);
 }
 
+/* A step up makes the kernel send again needlessly at first: those samples are no losses once the step is known, but
+ * stay losses where the latency goes back to what it was. */
+static void test_needless_retransmits(void **state)
+{
+    (void)state;
+    for (int stepped = 0; stepped < 2; stepped++) {
+        struct aivo_quality_core q;
+        struct aivo_path path = {.has_dsack = true, .rtt_us = 50000}, again = path;
+        again.total_retrans = 1;
+        int64_t now = START;
+        start(&q);
+        for (int i = 0; i < 20; i++)
+            now = answer_with(&q, now, 50, &path, &path);
+        now = answer_with(&q, now, 400, &path, &again);
+        assert_int_equal(snapshot(&q, now).lost, 1);
+        for (int i = 0; i < 3; i++)
+            now = answer_with(&q, now, stepped ? 400 : 50, &again, &again);
+        assert_int_equal(snapshot(&q, now).lost, !stepped);
+        assert_near(snapshot(&q, now).avg_latency_ms, stepped ? 400 : 50);
+        assert_int_equal(snapshot(&q, now).loss_samples, 24);
+    }
+}
+
 /* A hung link: from the moment the unanswered probe is older than the mean its age takes the oldest sample's place.
  * The level goes down at deadlines, no later than 100 ms after it could, until the connection is dead; the caller
  * never spins. */
@@ -590,6 +613,7 @@ static void test_cut_link(void **state)
         path.retransmits = age_ms < 500 ? 0 : age_ms < 1000 ? 1 : age_ms < 2000 ? 2 : 3;
         path.total_retrans = path.retransmits + (age_ms >= 250);
         path.last_data_recv_ms = path.last_ack_recv_ms = (uint32_t)age_ms + 1000;
+        path.last_data_sent_ms = 500;
         aivo_quality_path(&q, now, &path);
         readings++;
         assert_int_equal(snapshot(&q, now).suspect, 0 + q.suspect);
@@ -619,7 +643,7 @@ static void test_program_bytes(void **state)
     aivo_quality_wrote(&q, now);
     path.unacked = 1;
     path.retransmits = 3;
-    path.last_data_recv_ms = path.last_ack_recv_ms = 4000;
+    path.last_data_recv_ms = path.last_ack_recv_ms = path.last_data_sent_ms = 4000;
     aivo_quality_path(&q, now + 3 * SECOND, &path);
     assert_true(aivo_quality_tick(&q, now + 3 * SECOND) & AIVO_QUALITY_DEAD);
 }
@@ -898,6 +922,7 @@ int main(void)
         cmocka_unit_test(test_loaded),
         cmocka_unit_test(test_first_sample_spoiled),
         cmocka_unit_test(test_step_response),
+        cmocka_unit_test(test_needless_retransmits),
         cmocka_unit_test(test_hanging),
         cmocka_unit_test(test_cut_link),
         cmocka_unit_test(test_program_bytes),

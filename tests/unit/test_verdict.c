@@ -17,10 +17,13 @@ static void test_verdict(void **state)
     (void)state;
     const struct aivo_path quiet = {
         .rtt_us = 50000, .rttvar_us = 5000, .last_data_recv_ms = 9999, .last_ack_recv_ms = 9999};
-    struct aivo_path slow = quiet, once = quiet, thrice = quiet, heard = quiet, acked = quiet, upload = quiet;
+    struct aivo_path slow = quiet, once = quiet, thrice = quiet, heard = quiet, acked = quiet, upload = quiet, young;
     slow.rtt_us = 900000;
     once.retransmits = 1;
     thrice.retransmits = 3;
+    thrice.last_data_sent_ms = 63; /* a quarter more than a round trip: the last could be answered */
+    young = thrice;
+    young.last_data_sent_ms = 62;
     heard = thrice;
     heard.last_data_recv_ms = 2999;
     acked = thrice;
@@ -33,26 +36,53 @@ static void test_verdict(void **state)
         const struct aivo_path *path;
         enum aivo_verdict verdict;
     } cases[] = {
-        {-1, -1, true, NULL, AIVO_VERDICT_FINE},           {1000, 1000, true, NULL, AIVO_VERDICT_FINE},
-        {1001, 1001, true, NULL, AIVO_VERDICT_SUSPECT},    {1001, 1001, true, &quiet, AIVO_VERDICT_SUSPECT},
+        {-1, -1, true, NULL, AIVO_VERDICT_FINE},
+        {1000, 1000, true, NULL, AIVO_VERDICT_FINE},
+        {1001, 1001, true, NULL, AIVO_VERDICT_SUSPECT},
+        {1001, 1001, true, &quiet, AIVO_VERDICT_SUSPECT},
         {1119, 1119, true, &slow, AIVO_VERDICT_FINE}, /* 900 + 4 x 5 + 200 */
-        {1121, 1121, true, &slow, AIVO_VERDICT_SUSPECT},   {10, 10, true, &once, AIVO_VERDICT_SUSPECT},
+        {1121, 1121, true, &slow, AIVO_VERDICT_SUSPECT},
+        {10, 10, true, &once, AIVO_VERDICT_SUSPECT},
         {10, -1, true, &once, AIVO_VERDICT_SUSPECT}, /* the program's bytes */
-        {-1, -1, true, &once, AIVO_VERDICT_FINE},          {2999, 2999, true, &thrice, AIVO_VERDICT_SUSPECT},
-        {3000, 3000, true, &thrice, AIVO_VERDICT_DEAD},    {3000, -1, true, &thrice, AIVO_VERDICT_DEAD},
-        {3000, 3000, true, &heard, AIVO_VERDICT_SUSPECT},  {3000, 3000, true, &acked, AIVO_VERDICT_SUSPECT},
-        {4999, 4999, true, NULL, AIVO_VERDICT_SUSPECT},    {5000, 5000, true, NULL, AIVO_VERDICT_DEAD},
+        {-1, -1, true, &once, AIVO_VERDICT_FINE},
+        {2999, 2999, true, &thrice, AIVO_VERDICT_SUSPECT},
+        {3000, 3000, true, &thrice, AIVO_VERDICT_DEAD},
+        {3000, -1, true, &thrice, AIVO_VERDICT_DEAD},
+        {3000, -1, true, &young, AIVO_VERDICT_SUSPECT},
+        {3000, 3000, true, &heard, AIVO_VERDICT_SUSPECT},
+        {3000, 3000, true, &acked, AIVO_VERDICT_SUSPECT},
+        {4999, 4999, true, NULL, AIVO_VERDICT_SUSPECT},
+        {5000, 5000, true, NULL, AIVO_VERDICT_DEAD},
         {5000, 5000, false, NULL, AIVO_VERDICT_SUSPECT}, /* this peer never answered: no news */
-        {5000, 5000, true, &quiet, AIVO_VERDICT_DEAD},     {5000, 5000, true, &heard, AIVO_VERDICT_SUSPECT},
+        {5000, 5000, true, &quiet, AIVO_VERDICT_DEAD},
+        {5000, 5000, true, &heard, AIVO_VERDICT_SUSPECT},
         {5000, 5000, true, &upload, AIVO_VERDICT_SUSPECT}, /* behind a long queue that moves */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct aivo_verdict_input in = {cases[i].waiting_ms < 0 ? -1 : cases[i].waiting_ms * MS,
-                                              cases[i].probe_ms < 0 ? -1 : cases[i].probe_ms * MS, 5000 * MS,
-                                              cases[i].answers, cases[i].path};
+                                              cases[i].probe_ms < 0 ? -1 : cases[i].probe_ms * MS,
+                                              5000 * MS,
+                                              0,
+                                              cases[i].answers,
+                                              cases[i].path};
         if (aivo_verdict_of(&in) != cases[i].verdict)
             fail_msg("case %zu: %d", i, (int)aivo_verdict_of(&in));
     }
+}
+
+/* Where a tail loss probe came before the time-outs, the latest need not have been answered yet. */
+static void test_verdict_tail_probe(void **state)
+{
+    (void)state;
+    const struct aivo_path path = {.rtt_us = 200000,
+                                   .retransmits = 3,
+                                   .last_data_recv_ms = 9999,
+                                   .last_ack_recv_ms = 9999,
+                                   .last_data_sent_ms = 10};
+    struct aivo_verdict_input in = {3200 * MS, 3200 * MS, 5000 * MS, 4, true, &path};
+    assert_int_equal(aivo_verdict_of(&in), AIVO_VERDICT_DEAD);
+    in.resent = 3;
+    assert_int_equal(aivo_verdict_of(&in), AIVO_VERDICT_SUSPECT);
 }
 
 /* Every 2 s for the first 20 s, then as configured, 1 s in doubt, never slower than configured, +-10 % and not always
@@ -118,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_verdict_tail_probe),
         cmocka_unit_test(test_pace),
         cmocka_unit_test(test_layers),
     };

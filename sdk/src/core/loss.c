@@ -42,6 +42,15 @@ void aivo_loss_observe(struct aivo_loss *l, int64_t now_us, bool lost)
         l->recent_len++;
 }
 
+void aivo_loss_forgive(struct aivo_loss *l, size_t n)
+{
+    for (size_t i = 0; i < n && i < l->recent_len; i++) {
+        size_t at = (l->recent_next + AIVO_LOSS_RECENT - 1 - i) % AIVO_LOSS_RECENT;
+        l->lost -= l->recent_lost[at];
+        l->recent_lost[at] = false;
+    }
+}
+
 double aivo_loss_bound(const struct aivo_loss *l, int64_t now_us)
 {
     uint64_t n = 0, lost = 0;

@@ -43,6 +43,9 @@ void aivo_loss_counters(struct aivo_loss *l, const struct aivo_path *path);
 /* A round trip that lost a packet, or did not. */
 void aivo_loss_observe(struct aivo_loss *l, int64_t now_us, bool lost);
 
+/* The latest n (of at most AIVO_LOSS_RECENT) that were called lost were not. */
+void aivo_loss_forgive(struct aivo_loss *l, size_t n);
+
 void aivo_loss_figures(const struct aivo_loss *l, struct aivo_loss_figures *out);
 /* Lower end, in percent, of the one-sided 90 % interval of the recent round trips; 0 while there are too few. */
 double aivo_loss_bound(const struct aivo_loss *l, int64_t now_us);

@@ -21,6 +21,7 @@ struct aivo_path {
     uint32_t min_rtt_us;        /* least of the last minutes; 0 or UINT32_MAX: unknown */
     uint32_t last_data_recv_ms; /* since data came last */
     uint32_t last_ack_recv_ms;  /* since anything came last */
+    uint32_t last_data_sent_ms; /* since data was sent last, also again */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #define WATCH_EVERY_US      100000  /* how often the kernel is asked while something is late */
 #define WATCH_MARGIN_US     100000  /* beyond the mean, what is unanswered is late */
 #define WATCH_UNKNOWN_US    300000  /* the same without a mean */
+#define FORGIVE_FACTOR      1.5     /* of the new median */
 #define HANDLER_FIRST_US    1000000 /* a PING waits at most so long for the handler's answer */
 #define STALL_US            100000  /* so much after the deadline it was this process that was late */
 #define STALL_READ_MS       30      /* data lay in the kernel for so long before it was read */
@@ -42,7 +43,7 @@ static void forget_connection(struct aivo_quality_core *q)
     q->latest_ms = (double)NAN;
     q->score = (struct aivo_score){.begun = false};
     q->layers = (struct aivo_layers){.handler_len = 0};
-    q->held_pending = 0;
+    q->held_pending = q->lost_run = 0;
     aivo_window_clear(&q->window);
     aivo_loss_connected(&q->loss);
 }
@@ -117,6 +118,12 @@ static bool retransmitted(const struct aivo_quality_core *q, const struct aivo_p
     return path && q->sent_with_path && path->total_retrans != q->sent_path.total_retrans;
 }
 
+static uint32_t resent(const struct aivo_quality_core *q)
+{
+    bool known = q->probe == AIVO_QUALITY_SENT && q->sent_with_path && q->path_known;
+    return known ? q->path.total_retrans - q->sent_path.total_retrans : 0;
+}
+
 static int64_t probe_age(const struct aivo_quality_core *q, int64_t now_us)
 {
     return q->probe == AIVO_QUALITY_SENT ? now_us - q->probe_sent_us : -1;
@@ -139,6 +146,7 @@ static void judge(struct aivo_quality_core *q, int64_t now_us)
     struct aivo_verdict_input in = {.waiting_us = since == AIVO_QUALITY_NEVER ? -1 : now_us - since,
                                     .probe_us = q->hanging ? now_us - q->hang_since_us : -1,
                                     .timeout_us = timeout_us(q),
+                                    .resent = resent(q),
                                     .answers = q->answers,
                                     .path = q->path_known ? &q->path : NULL};
     enum aivo_verdict verdict = aivo_verdict_of(&in);
@@ -351,6 +359,19 @@ static void observe_held(struct aivo_quality_core *q, int64_t now_us)
     q->held_pending = pending;
 }
 
+/* Right after a step up the kernel's time-out is too short for the new round trip: it sends again needlessly, and those
+ * samples were called lost. The step says that they were not. */
+static void forgive_before_step(struct aivo_quality_core *q, bool stepped, bool lost, double rtt_ms)
+{
+    if (stepped && q->lost_run && q->lost_run_ms <= FORGIVE_FACTOR * aivo_window_median(&q->window))
+        aivo_loss_forgive(&q->loss, q->lost_run);
+    if (lost) {
+        q->lost_run_ms = q->lost_run++ && q->lost_run_ms > rtt_ms ? q->lost_run_ms : rtt_ms;
+    } else if (!q->window.held_len) {
+        q->lost_run = 0;
+    }
+}
+
 /* true: the next probe should follow soon. */
 static bool take_sample(struct aivo_quality_core *q, int64_t now_us, double rtt_ms, const struct aivo_path *path)
 {
@@ -360,16 +381,20 @@ static bool take_sample(struct aivo_quality_core *q, int64_t now_us, double rtt_
     enum aivo_window_result result = AIVO_WINDOW_ADDED;
     if (!again && !loaded) {
         result = aivo_window_add(&q->window, rtt_ms, true);
+        forgive_before_step(q, result == AIVO_WINDOW_STEPPED, false, rtt_ms);
         size_t held = q->window.held_len - (result == AIVO_WINDOW_HELD);
         observe_held(q, now_us);
         q->held_pending = held < q->held_pending ? held : q->held_pending;
     } else if (!q->window.len) { /* better than nothing: the kernel's, which knows which ACK is whose */
         aivo_window_push(&q->window, again && path->rtt_us ? path->rtt_us / 1000.0 : rtt_ms);
     }
-    if (alone && result == AIVO_WINDOW_HELD)
+    if (alone && result == AIVO_WINDOW_HELD) {
         q->held_pending++;
-    else if (alone)
+    } else if (alone) {
         aivo_loss_observe(&q->loss, now_us, lost);
+        if (lost)
+            forgive_before_step(q, false, true, rtt_ms);
+    }
     aivo_quality_evaluate(q, now_us, result == AIVO_WINDOW_STEPPED);
     return lost || result == AIVO_WINDOW_HELD;
 }

@@ -40,6 +40,8 @@ struct aivo_quality_core {
 
     double latest_ms;               /* NAN: none on this connection */
     struct aivo_window window;      /* of this connection */
+    size_t lost_run;                /* samples called lost since the last usual one */
+    double lost_run_ms;             /* the longest of them */
     size_t held_pending;            /* of the window's held samples: to be counted as lost or not */
     double ring[AIVO_QUALITY_RING]; /* of all connections */
     size_t ring_len, ring_next;

@@ -2,15 +2,24 @@
 
 #define SUSPECT_LEAST_US  1000000
 #define SUSPECT_MARGIN_US 200000 /* Linux' least retransmission time-out */
+#define DEAD_TRIES        4
 #define DEAD_RETRANSMITS  3
 #define DEAD_SILENCE_US   3000000
 #define PROGRESS_MS       3000
+
+/* How often the segment at hand was sent and could have been answered by now: the latest time perhaps not yet. */
+static uint32_t tries_of(const struct aivo_verdict_input *in)
+{
+    const struct aivo_path *p = in->path;
+    uint32_t again = in->resent > p->retransmits ? in->resent : p->retransmits;
+    return 1 + again - (again && (int64_t)p->last_data_sent_ms * 1000 < (int64_t)p->rtt_us + p->rtt_us / 4);
+}
 
 /* Time-outs of the segment at hand, and not a byte from the peer for as long. */
 static bool is_cut(const struct aivo_verdict_input *in)
 {
     const struct aivo_path *p = in->path;
-    return p && p->retransmits >= DEAD_RETRANSMITS && in->waiting_us >= DEAD_SILENCE_US &&
+    return p && p->retransmits >= DEAD_RETRANSMITS && tries_of(in) >= DEAD_TRIES && in->waiting_us >= DEAD_SILENCE_US &&
            p->last_data_recv_ms >= DEAD_SILENCE_US / 1000 && p->last_ack_recv_ms >= DEAD_SILENCE_US / 1000;
 }
 

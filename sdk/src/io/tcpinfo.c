@@ -30,6 +30,7 @@ bool aivo_tcpinfo_read(int fd, struct aivo_path *out)
         .min_rtt_us = info.tcpi_min_rtt,
         .last_data_recv_ms = info.tcpi_last_data_recv,
         .last_ack_recv_ms = info.tcpi_last_ack_recv,
+        .last_data_sent_ms = info.tcpi_last_data_sent,
     };
     return true;
 }
