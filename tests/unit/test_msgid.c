@@ -31,7 +31,7 @@ static void test_insert(void **state)
     expect_insert("[{}]", 2, false);
     expect_insert("[{ }]", 2, false);
     expect_insert("[{\"a\":1}]", 2, true);
-    expect_insert("[1,[{\"messageId\":\"inner\"}],{\"a\":{\"messageId\":\"deeper\"}},{\"messageId\":\"later\"}]", 29,
+    expect_insert("[1,[{\"messageId\":\"inner\"}],{\"a\":{\"messageId\":\"deeper\"}},{\"messageId\":\"later\"}]", 28,
                   true);
 }
 

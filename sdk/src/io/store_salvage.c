@@ -1,0 +1,152 @@
+/* What can still be read of a damaged file is brought over into a new one. SQLite's own recovery needs tables that a
+ * distribution's library need not have, so rows are walked by their number: what lies on a bad page gives an error and
+ * is passed over, one number at a time. */
+#include "store_sqlite.h"
+
+#include "../error_internal.h"
+#include <string.h>
+
+#define BLIND_STEPS 100000 /* numbers tried behind the last row that could be read, when the greatest is not known */
+
+struct salvage {
+    struct aivo_store_db *from, *into;
+    const char *range, *point, *greatest;
+    bool dead;
+    uint32_t lanes; /* of the new file */
+    uint64_t saved;
+    struct aivo_error failed; /* the new file could not be written */
+};
+
+static enum aivo_status insert_dead(struct salvage *s, const struct aivo_store_row *row)
+{
+    bool moved;
+    enum aivo_status status = aivo_sql_insert(s->into, row, &s->failed);
+    if (status == AIVO_OK)
+        status =
+            aivo_store_sqlite.bury(s->into, row->seq, row->attempts, row->last_error, row->died_ms, &moved, &s->failed);
+    return status;
+}
+
+/* false: stop, the new file cannot be written. */
+static bool bring(struct salvage *s, sqlite3_stmt *found)
+{
+    struct aivo_store_row row;
+    aivo_sql_read_row(found, &row);
+    if (row.unreadable || row.seq <= 0)
+        return true;
+    if (row.lane >= s->lanes)
+        row.lane = 0;
+    enum aivo_status status = s->dead ? insert_dead(s, &row) : aivo_sql_insert(s->into, &row, &s->failed);
+    s->saved += status == AIVO_OK;
+    return status == AIVO_OK;
+}
+
+/* One number. *ok: its row could be read (or was read and is not there). */
+static bool bring_one(struct salvage *s, sqlite3_stmt *point, int64_t seq, bool *found)
+{
+    sqlite3_bind_int64(point, 1, seq);
+    *found = sqlite3_step(point) == SQLITE_ROW;
+    bool more = !*found || bring(s, point);
+    sqlite3_reset(point);
+    return more;
+}
+
+static int64_t greatest_seq(struct salvage *s)
+{
+    struct aivo_error ignored;
+    int64_t seq = 0;
+    return aivo_sql_ask(s->from, s->greatest, &seq, 1, &ignored) == AIVO_OK ? seq : 0;
+}
+
+static void walk(struct salvage *s)
+{
+    sqlite3_stmt *range = NULL, *point = NULL;
+    if (sqlite3_prepare_v2(s->from->sql, s->range, -1, &range, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(s->from->sql, s->point, -1, &point, NULL) != SQLITE_OK) {
+        sqlite3_finalize(range);
+        return;
+    }
+    int64_t greatest = greatest_seq(s);
+    int64_t seq = 0;
+    bool more = true;
+    while (more) {
+        sqlite3_bind_int64(range, 1, seq);
+        int code;
+        while (more && (code = sqlite3_step(range)) == SQLITE_ROW) {
+            seq = sqlite3_column_int64(range, 0);
+            more = bring(s, range);
+        }
+        sqlite3_reset(range);
+        if (!more || code == SQLITE_DONE)
+            break;
+        /* A bad page: on, number by number, until a row can be read again. */
+        bool found = false;
+        int64_t end = greatest > 0 ? greatest : seq + BLIND_STEPS;
+        while (more && !found && seq < end)
+            more = bring_one(s, point, ++seq, &found);
+        more = more && found;
+    }
+    sqlite3_finalize(range);
+    sqlite3_finalize(point);
+}
+
+static void bring_lanes(struct salvage *s)
+{
+    struct aivo_store_info info = {0};
+    struct aivo_error ignored;
+    s->lanes = 1;
+    if (aivo_sql_lanes(s->from, &info, &ignored) != AIVO_OK)
+        return;
+    for (uint32_t i = 1; i < info.lane_count; i++) {
+        if (aivo_store_sqlite.name_lane(s->into, i, info.lanes[i].name, &s->failed) != AIVO_OK)
+            return;
+        s->lanes++;
+    }
+}
+
+static void bring_all(struct salvage *s, int64_t version)
+{
+    if (version >= 2)
+        bring_lanes(s);
+    s->range = version >= 2 ? "SELECT " AIVO_SQL_ROW " FROM message NOT INDEXED WHERE seq > ?1 ORDER BY seq"
+                            : "SELECT " AIVO_SQL_FIRST_ROW " FROM message NOT INDEXED WHERE seq > ?1 ORDER BY seq";
+    s->point = version >= 2 ? "SELECT " AIVO_SQL_ROW " FROM message NOT INDEXED WHERE seq = ?1"
+                            : "SELECT " AIVO_SQL_FIRST_ROW " FROM message NOT INDEXED WHERE seq = ?1";
+    s->greatest = "SELECT seq FROM message NOT INDEXED ORDER BY seq DESC LIMIT 1";
+    walk(s);
+    if (version < 2 || s->failed.status != AIVO_OK)
+        return;
+    s->dead = true;
+    s->range = "SELECT " AIVO_SQL_DEAD_ROW " FROM dead WHERE seq > ?1 ORDER BY seq";
+    s->point = "SELECT " AIVO_SQL_DEAD_ROW " FROM dead WHERE seq = ?1";
+    s->greatest = "SELECT seq FROM dead ORDER BY seq DESC LIMIT 1";
+    walk(s);
+}
+
+uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved)
+{
+    struct aivo_store_db from = {.path = (char *)moved, .lock = -1};
+    struct salvage s = {.from = &from, .into = into, .lanes = 1};
+    struct aivo_error ignored;
+    int64_t version = 0;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(moved, &from.sql, flags, NULL) == SQLITE_OK &&
+        sqlite3_db_config(from.sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK &&
+        /* else a file that was cut short is not read at all */
+        sqlite3_db_config(from.sql, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL) == SQLITE_OK &&
+        aivo_sql_ask(&from, "PRAGMA user_version", &version, 1, &ignored) == AIVO_OK && version >= 1 &&
+        version <= AIVO_SQL_SCHEMA && aivo_store_sqlite.begin(into, &ignored) == AIVO_OK) {
+        bring_all(&s, version);
+        /* The first of a key may be among the lost. */
+        bool ok = aivo_sql_execute(into,
+                                   "UPDATE message SET gate = 0 WHERE gate = 1 AND seq IN (SELECT MIN(seq) FROM message"
+                                   " WHERE fate IS NULL AND order_key IS NOT NULL GROUP BY lane, order_key)",
+                                   &ignored) == AIVO_OK;
+        if (!ok || aivo_store_sqlite.commit(into, &ignored) != AIVO_OK) {
+            aivo_sql_rollback(into);
+            s.saved = 0;
+        }
+    }
+    sqlite3_close(from.sql);
+    return s.saved;
+}
