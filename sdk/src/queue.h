@@ -62,6 +62,9 @@ void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out);
 /* Any thread; return when it is on disk. id NULL: all dead letters. */
 enum aivo_status aivo_queue_retry(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err);
 enum aivo_status aivo_queue_purge(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err);
+/* lane -1: all. pending: waiting messages, those in flight excepted; else dead letters. */
+enum aivo_status aivo_queue_purge_lane(struct aivo_queue *q, bool pending, int lane, const char *id, uint64_t *count,
+                                       struct aivo_error *err);
 /* Whether sink.queued is to be called. */
 void aivo_queue_watch(struct aivo_queue *q, bool queued);
 

@@ -49,7 +49,7 @@ struct message_list {
 
 /* Something for the store thread; on its caller's stack, unless it is asynchronous. */
 struct job {
-    enum { JOB_SEND, JOB_RETRY, JOB_PURGE } kind;
+    enum { JOB_SEND, JOB_RETRY, JOB_PURGE, JOB_PURGE_PENDING } kind;
     const char *event, *args;
     const char *order_key, *collapse_key; /* NULL: none */
     size_t event_len, args_len;
@@ -62,6 +62,7 @@ struct job {
     struct aivo_error err;
     struct aivo_message_id id;
     const char *which; /* RETRY, PURGE: an id, NULL: all */
+    int which_lane;    /* PURGE: -1: all */
     uint64_t count;    /* of those that were retried or purged */
     /* Asynchronous: one piece of memory with its texts. */
     bool async;

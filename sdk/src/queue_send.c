@@ -252,7 +252,7 @@ static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *cou
     wait_for(q, job);
     pthread_mutex_unlock(&q->lock);
     if (job->status == AIVO_OK && job->which && job->count == 0)
-        return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no dead letter has the id %.40s", job->which);
+        return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no such message has the id %.40s", job->which);
     if (result_of(job, err) == AIVO_OK && count)
         *count = job->count;
     return job->status;
@@ -260,12 +260,18 @@ static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *cou
 
 enum aivo_status aivo_queue_retry(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    struct job job = {.kind = JOB_RETRY, .which = id};
+    struct job job = {.kind = JOB_RETRY, .which = id, .which_lane = -1};
+    return ask(q, &job, count, err);
+}
+
+enum aivo_status aivo_queue_purge_lane(struct aivo_queue *q, bool pending, int lane, const char *id, uint64_t *count,
+                                       struct aivo_error *err)
+{
+    struct job job = {.kind = pending ? JOB_PURGE_PENDING : JOB_PURGE, .which = id, .which_lane = lane};
     return ask(q, &job, count, err);
 }
 
 enum aivo_status aivo_queue_purge(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    struct job job = {.kind = JOB_PURGE, .which = id};
-    return ask(q, &job, count, err);
+    return aivo_queue_purge_lane(q, false, -1, id, count, err);
 }

@@ -48,6 +48,7 @@ struct tally {
 struct chosen {
     int64_t seq;
     uint64_t bytes;
+    uint32_t lane;
     bool keyed;
     char order_key[AIVO_MESSAGE_KEY_MAX + 1];
 };
@@ -295,6 +296,24 @@ static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t la
     return status == AIVO_OK ? promote(q, t, lane, c->keyed ? c->order_key : NULL, err) : status;
 }
 
+/* A message goes without a word, because somebody asked for that. */
+static enum aivo_status purge_one(struct aivo_queue *q, struct tally *t, const struct chosen *c, struct aivo_error *err)
+{
+    struct aivo_delivery_item item;
+    pthread_mutex_lock(&q->lock);
+    bool held = aivo_delivery_take(q->lanes[c->lane].delivery, c->seq, &item);
+    bool kept = !held || keep_victim(t, c->lane, &item);
+    if (!kept)
+        aivo_delivery_add(q->lanes[c->lane].delivery, &item);
+    pthread_mutex_unlock(&q->lock);
+    if (!kept)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    t->lanes[c->lane].left++;
+    t->lanes[c->lane].left_bytes += (int64_t)c->bytes;
+    enum aivo_status status = q->store->remove(q->db, c->seq, err);
+    return status == AIVO_OK ? promote(q, t, c->lane, c->keyed ? c->order_key : NULL, err) : status;
+}
+
 static bool choose(struct choice *c, const struct aivo_store_ref *ref)
 {
     if (c->count == c->cap) {
@@ -307,7 +326,7 @@ static bool choose(struct choice *c, const struct aivo_store_ref *ref)
         c->cap = cap;
     }
     struct chosen *one = &c->at[c->count++];
-    *one = (struct chosen){.seq = ref->seq, .bytes = ref->bytes};
+    *one = (struct chosen){.seq = ref->seq, .bytes = ref->bytes, .lane = ref->lane};
     size_t len = ref->order_key ? strnlen(ref->order_key, sizeof one->order_key - 1) : 0;
     one->keyed = len > 0;
     memcpy(one->order_key, ref->order_key ? ref->order_key : "", len);
@@ -555,8 +574,17 @@ struct revival {
     struct tally *t;
     enum aivo_status status;
     struct aivo_error *err;
+    int lane; /* -1: any */
+    bool other_lane;
     struct job room; /* for make_room() */
 };
+
+static bool look_at_lane(void *user, const struct aivo_store_row *dead)
+{
+    struct revival *r = user;
+    r->other_lane = r->lane >= 0 && (int)dead->lane != r->lane;
+    return false;
+}
 
 /* A dead letter becomes a message again. */
 static bool revive(void *user, const struct aivo_store_row *dead)
@@ -578,12 +606,12 @@ static bool revive(void *user, const struct aivo_store_row *dead)
 
 static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
 {
-    struct revival r = {.q = q, .t = t, .err = err};
+    struct revival r = {.q = q, .t = t, .err = err, .lane = job->which_lane};
     int64_t seq = 0;
     job->count = 0;
     for (;;) {
         enum aivo_status status =
-            q->store->dead(q->db, job->which, &seq, job->kind == JOB_RETRY ? revive : NULL, &r, err);
+            q->store->dead(q->db, job->which, &seq, job->kind == JOB_RETRY ? revive : look_at_lane, &r, err);
         if (status != AIVO_OK || seq == 0 || (status = r.status) != AIVO_OK)
             return status;
         if (r.room.settled) { /* no room for more: what was retried so far stays so */
@@ -592,6 +620,8 @@ static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct
             job->err = r.room.err;
             return AIVO_OK;
         }
+        if (r.other_lane)
+            continue;
         status = q->store->remove_dead(q->db, seq, err);
         if (status != AIVO_OK)
             return status;
@@ -600,10 +630,46 @@ static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct
     }
 }
 
+static enum aivo_store_choice pick_purged(void *user, const struct aivo_store_ref *ref)
+{
+    struct choice *c = user;
+    if (ref->lane >= c->q->lane_count)
+        return AIVO_STORE_SKIP;
+    enum whereabouts where = where_is(c->q, ref->lane, ref->seq);
+    if (where == FLYING || where == GONE)
+        return AIVO_STORE_SKIP;
+    return choose(c, ref) && c->count < c->most ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
+}
+
+static enum aivo_status purge_pending(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
+{
+    enum aivo_status status = AIVO_OK;
+    job->count = 0;
+    for (uint32_t lane = 0; status == AIVO_OK && lane < q->lane_count;) {
+        struct choice c = {.q = q, .t = t, .lane = lane, .most = CHOSEN_MAX};
+        bool meant = job->which_lane < 0 || (uint32_t)job->which_lane == lane;
+        if (job->which)
+            status = q->store->with_id(q->db, job->which, pick_purged, &c, err);
+        else if (meant)
+            status = q->store->in_order(q->db, lane, 0, pick_purged, &c, err);
+        for (size_t i = 0; status == AIVO_OK && i < c.count; i++)
+            status = purge_one(q, t, &c.at[i], err);
+        job->count += c.count;
+        if (job->which)
+            lane = q->lane_count;
+        else if (c.count < c.most)
+            lane++;
+        free(c.at);
+    }
+    return status;
+}
+
 static enum aivo_status write_job(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
 {
     job->settled = false;
-    return job->kind == JOB_SEND ? write_send(q, job, t, err) : write_dead(q, job, t, err);
+    if (job->kind == JOB_SEND)
+        return write_send(q, job, t, err);
+    return job->kind == JOB_PURGE_PENDING ? purge_pending(q, job, t, err) : write_dead(q, job, t, err);
 }
 
 /* The bounds may have been lowered since the messages were accepted. */

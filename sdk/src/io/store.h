@@ -147,6 +147,10 @@ struct aivo_store {
     enum aivo_status (*collapsing)(struct aivo_store_db *db, uint32_t lane, const char *collapse_key,
                                    aivo_store_ref_fn fn, void *user, struct aivo_error *err);
 
+    /* The waiting messages with this id. */
+    enum aivo_status (*with_id)(struct aivo_store_db *db, const char *id, aivo_store_ref_fn fn, void *user,
+                                struct aivo_error *err);
+
     /* Housekeeping that may take its time, outside a transaction. Never fails: what could not be done is done later. */
     void (*tidy)(struct aivo_store_db *db, bool idle);
 };

@@ -49,6 +49,7 @@ const char *const aivo_sql_statements[STATEMENTS] = {
     [COLLAPSING] =
         "SELECT " AIVO_SQL_REF " FROM message INDEXED BY message_collapse WHERE lane = ?1 AND collapse_key = ?2 AND"
         " fate IS NULL",
+    [WITH_ID] = "SELECT " AIVO_SQL_REF " FROM message WHERE id = ?1 AND fate IS NULL",
 };
 
 /* Runs a bound statement that returns no row. */
@@ -287,6 +288,14 @@ static enum aivo_status store_collapsing(struct aivo_store_db *db, uint32_t lane
     return each_ref(db, COLLAPSING, fn, NULL, user, &stopped, err);
 }
 
+static enum aivo_status store_with_id(struct aivo_store_db *db, const char *id, aivo_store_ref_fn fn, void *user,
+                                      struct aivo_error *err)
+{
+    bool stopped;
+    aivo_sql_bind_id(db->statements[WITH_ID], 1, id);
+    return each_ref(db, WITH_ID, fn, NULL, user, &stopped, err);
+}
+
 static enum aivo_status store_departed(struct aivo_store_db *db, uint32_t limit, aivo_store_row_fn fn, void *user,
                                        struct aivo_error *err)
 {
@@ -420,5 +429,6 @@ const struct aivo_store aivo_store_sqlite = {
     .by_priority = store_by_priority,
     .expiring = store_expiring,
     .collapsing = store_collapsing,
+    .with_id = store_with_id,
     .tidy = store_tidy,
 };
