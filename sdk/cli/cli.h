@@ -12,6 +12,7 @@
 #define CLI_EXIT_NO_CONNECTION 2  /* never connected, connection lost, or no answer */
 #define CLI_EXIT_REFUSED       3  /* reached, but refused: credentials, namespace, protocol */
 #define CLI_EXIT_USAGE         64 /* a flag or value that makes no sense */
+#define CLI_EXIT_NOINPUT       66 /* no such queue file */
 #define CLI_EXIT_SOFTWARE      70 /* out of memory or of another resource */
 #define CLI_EXIT_CANTCREAT     73 /* the queue file cannot be used */
 #define CLI_EXIT_IOERR         74 /* standard output cannot be written */
@@ -26,11 +27,14 @@ struct cli_command {
     const struct cli_flag *flags;
     size_t flag_count;
     bool connects; /* takes a URL and the common flags */
+    size_t url_at; /* the URL's place among the words; those before it are FILE */
+    /* Commands of its own, NULL-terminated, called "NAME VERB"; run is then not used. NULL: it has none */
+    const struct cli_command *const *verbs;
     /* argv[0] is the first word after the subcommand's name. Returns the exit code. */
     int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
-extern const struct cli_command cli_watch, cli_emit, cli_listen, cli_token;
+extern const struct cli_command cli_watch, cli_emit, cli_listen, cli_queue, cli_token;
 
 /* Parses with this command's tables (its own flags fill own, the common ones common, which may be NULL) and checks what
  * was given. Returns -1 to go on, else the exit code: 0 when --help was answered, 64 when a line said what is wrong. */

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {&cli_watch, &cli_emit, &cli_listen, &cli_token};
+static const struct cli_command *const commands[] = {&cli_watch, &cli_emit, &cli_listen, &cli_queue, &cli_token};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void print_overview(FILE *out)
@@ -22,10 +22,41 @@ static void print_overview(FILE *out)
     fprintf(out, "\n'aivo COMMAND --help' has a command's flags and examples; 'aivo --version' the version.\n");
 }
 
+/* What a verb is called after its command's name and a space. */
+static const char *verb_name(const struct cli_command *command, const struct cli_command *verb)
+{
+    return verb->name + strlen(command->name) + 1;
+}
+
+static void print_verbs(FILE *out, const struct cli_command *command)
+{
+    fprintf(out, "\ncommands:\n");
+    for (const struct cli_command *const *verb = command->verbs; *verb; verb++) {
+        fprintf(out, "  %-8s %s\n", verb_name(command, *verb), (*verb)->summary);
+    }
+    fprintf(out, "\n'aivo %s COMMAND --help' has a command's flags and examples.\n", command->name);
+}
+
+static const struct cli_command *find_verb(const struct cli_command *command, const char *name)
+{
+    for (const struct cli_command *const *verb = command->verbs; *verb; verb++) {
+        if (strcmp(verb_name(command, *verb), name) == 0) {
+            return *verb;
+        }
+    }
+    return NULL;
+}
+
 static void print_help(const struct cli_command *command)
 {
-    printf("aivo %s - %s\n\nusage: aivo %s %s\n\n%s\nflags:\n", command->name, command->summary, command->name,
-           command->usage, command->text);
+    printf("aivo %s - %s\n\nusage: aivo %s %s\n\n%s", command->name, command->summary, command->name, command->usage,
+           command->text);
+    if (command->verbs) {
+        print_verbs(stdout, command);
+        printf("\nexamples:\n%s", command->examples);
+        return;
+    }
+    printf("\nflags:\n");
     cli_flags_help(stdout, command->flags, command->flag_count);
     if (command->connects) {
         printf("\nflags of every command that connects:\n");
@@ -76,10 +107,10 @@ int cli_command_parse(const struct cli_command *self, int argc, char **argv, voi
     if (!common) {
         return -1;
     }
-    if (words->count == 0) {
-        return cli_usage_error(self, "the URL is missing");
+    if (words->count <= self->url_at) {
+        return cli_usage_error(self, "the %s is missing", words->count < self->url_at ? "FILE" : "URL");
     }
-    common->url = words->word[0];
+    common->url = words->word[self->url_at];
     if (!cli_common_check(common, error)) {
         return cli_usage_error(self, "%s", error);
     }
@@ -87,7 +118,29 @@ int cli_command_parse(const struct cli_command *self, int argc, char **argv, voi
     return -1;
 }
 
-/* aivo help [COMMAND] */
+static int no_verb(const struct cli_command *command, const char *name)
+{
+    cli_say(CLI_LOG_ERROR, "no command '%s %.60s' (see 'aivo %s --help')", command->name, name, command->name);
+    return CLI_EXIT_USAGE;
+}
+
+/* aivo COMMAND VERB ... */
+static int run_verb(const struct cli_command *command, int argc, char **argv)
+{
+    if (argc == 0) {
+        fprintf(stderr, "usage: aivo %s %s\n", command->name, command->usage);
+        print_verbs(stderr, command);
+        return CLI_EXIT_USAGE;
+    }
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        print_help(command);
+        return CLI_EXIT_OK;
+    }
+    const struct cli_command *verb = find_verb(command, argv[0]);
+    return verb ? verb->run(verb, argc - 1, argv + 1) : no_verb(command, argv[0]);
+}
+
+/* aivo help [COMMAND [VERB]] */
 static int run_help(int argc, char **argv)
 {
     if (argc == 0) {
@@ -98,6 +151,13 @@ static int run_help(int argc, char **argv)
     if (!command) {
         cli_say(CLI_LOG_ERROR, "no command '%.60s' (see 'aivo --help')", argv[0]);
         return CLI_EXIT_USAGE;
+    }
+    if (command->verbs && argc > 1) {
+        const struct cli_command *verb = find_verb(command, argv[1]);
+        if (!verb) {
+            return no_verb(command, argv[1]);
+        }
+        command = verb;
     }
     print_help(command);
     return CLI_EXIT_OK;
@@ -122,7 +182,7 @@ static int dispatch(int argc, char **argv)
         cli_say(CLI_LOG_ERROR, "no command '%.60s' (see 'aivo --help')", name);
         return CLI_EXIT_USAGE;
     }
-    return command->run(command, argc - 2, argv + 2);
+    return command->verbs ? run_verb(command, argc - 2, argv + 2) : command->run(command, argc - 2, argv + 2);
 }
 
 int main(int argc, char **argv)

@@ -175,6 +175,27 @@ char *cli_list_head(const struct cli_list_look *look)
     return text;
 }
 
+/* Takes out the member that holds the message's own id, which its line begins with: "key":"ID" and its comma. */
+static void leave_out_id(char *args, const char *id)
+{
+    char value[48];
+    snprintf(value, sizeof(value), "\":\"%s\"", id);
+    char *key = strstr(args, value);
+    if (!key || !*id) {
+        return;
+    }
+    char *end = key + strlen(value), *begin = key;
+    while (begin > args && begin[-1] != '"') {
+        begin--;
+    }
+    if (begin - 2 < args || begin[-2] != '{') {
+        return; /* the library puts it first */
+    }
+    begin--;
+    end += *end == ',';
+    memmove(begin, end, strlen(end) + 1);
+}
+
 char *cli_list_line(const struct aivo_queued *message, int64_t now_ms, const struct cli_list_look *look)
 {
     char *text = NULL, age[CLI_SPAN_MAX];
@@ -196,6 +217,9 @@ char *cli_list_line(const struct aivo_queued *message, int64_t now_ms, const str
         put_clean(out, message->last_error);
     } else {
         char *args = cli_json_line(message->args, strlen(message->args));
+        if (args) {
+            leave_out_id(args, message->id.text);
+        }
         put_clean(out, args ? args : "?");
         free(args);
     }

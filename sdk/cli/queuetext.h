@@ -30,7 +30,8 @@ struct cli_list_look {
 };
 
 /* The line above a list, and a message's line in it, without a line break. Owned by the caller; NULL: memory is short.
- * A dead letter shows its error where others show their arguments. */
+ * A dead letter shows its error where others show their arguments, of these the id that the library put in is left out.
+ */
 char *cli_list_head(const struct cli_list_look *look);
 char *cli_list_line(const struct aivo_queued *message, int64_t now_ms, const struct cli_list_look *look);
 /* A message whole, a member a line, the last line break left out. As above. */

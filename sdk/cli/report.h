@@ -69,17 +69,28 @@ void cli_out_line(const char *line);
 /* The same, but left in the buffer until cli_out_flush(). */
 void cli_out_buffered(const char *line);
 void cli_out_flush(void);
+/* Text with its own line breaks, left in the buffer. */
+void cli_out_bytes(const char *text, size_t len);
 bool cli_out_failed(void);
 /* Failed because nobody reads any more: no error, the reader has had enough. */
 bool cli_out_closed(void);
 
 /* Is standard output a terminal that understands escape sequences, and wants them? */
 bool cli_out_is_live(void);
+/* Is it a terminal at all? */
+bool cli_out_is_terminal(void);
 /* Its present width and abilities. */
 struct cli_look cli_out_look(void);
+/* The same of standard error. */
+bool cli_err_is_live(void);
+struct cli_look cli_err_look(void);
+/* The live line belongs on standard error from now on: standard output is for results. */
+void cli_live_on_err(void);
 /* Replaces the live line. cli_say() and cli_live_end() keep clear of it. */
 void cli_live_show(const char *line);
 /* Keeps the last live line and goes on below it. */
 void cli_live_end(void);
+/* Takes the live line away. */
+void cli_live_remove(void);
 
 #endif

@@ -131,6 +131,22 @@ function runStep(step, cwd) {
   });
 }
 
+// Runs aivo beside the steps until the case ends; resolves once what it says matches "after".
+function startBeside(beside, cwd) {
+  const child = spawn(cli, beside.args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return new Promise((done, failed) => {
+    let text = '';
+    const read = (data) => {
+      text += data;
+      if (new RegExp(beside.after, 'm').test(text)) done({ stop: () => stopChild(child) });
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('error', failed);
+    child.on('exit', (code) => failed(new Error(`what ran beside it ended with ${code}: ${text}`)));
+  });
+}
+
 function checkTexts(what, text, wanted, problems) {
   if (wanted === undefined) return;
   if (typeof wanted === 'string') {
@@ -257,9 +273,16 @@ async function runCase(test) {
       for (const [name, text] of Object.entries(step.files ?? {})) {
         writeFileSync(join(state.cwd, name), substitute(text, state.vars));
       }
+      if (step.beside !== undefined) {
+        await state.beside?.stop();
+        state.beside = step.beside ? await startBeside(substitute(step.beside, state.vars), state.cwd) : undefined;
+      }
       const ready = substitute({ ...step, peer: undefined, server: undefined }, state.vars);
       const result = await runStep(ready, state.cwd);
       const problems = check(ready, result);
+      for (const [name, pattern] of Object.entries(step.keep ?? {})) {
+        state.vars[name] = new RegExp(pattern, 'm').exec(result.stdout)?.[1] ?? `no ${name}`;
+      }
       if (step.tunnels !== undefined && state.proxy.used !== step.tunnels) {
         problems.push(`the proxy made ${state.proxy.used} tunnels, not ${step.tunnels}`);
       }
@@ -269,6 +292,7 @@ async function runCase(test) {
   } catch (error) {
     return { problems: [error.stack], step: { args: [] }, result: {} };
   } finally {
+    await state.beside?.stop();
     await state.other?.stop();
     state.proxy?.stop();
     rmSync(state.cwd, { recursive: true, force: true });

@@ -126,6 +126,18 @@ static void test_list_lines(void **state)
     assert_ptr_equal(strstr(head, "ARG") - head, strstr(line, "[{") - line);
     free(head);
     free(line);
+    const char *const with_id[][2] = {
+        {"[{\"messageId\":\"" ID_TEXT "\",\"input\":1}]", "[{\"input\":1}]"},
+        {"[{\"k\":\"" ID_TEXT "\"}]", "[{}]"},
+        {"[\"" ID_TEXT "\"]", "[\"" ID_TEXT "\"]"},
+        {"[{\"a\":1,\"k\":\"" ID_TEXT "\"}]", "[{\"a\":1,\"k\":\"" ID_TEXT "\"}]"},
+    };
+    for (size_t i = 0; i < sizeof(with_id) / sizeof(with_id[0]); i++) {
+        m.args = with_id[i][0];
+        line = cli_list_line(&m, NOW, &look);
+        assert_string_equal(strchr(line, '['), with_id[i][1]);
+        free(line);
+    }
     look.queue_names = true;
     look.columns = 80;
     m.queue = "uploads";
