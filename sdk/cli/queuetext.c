@@ -208,7 +208,12 @@ char *cli_list_line(const struct aivo_queued *message, int64_t now_ms, const str
     put_padded(out, message->id.text, 36);
     fprintf(out, "  %-7s  %6s  %5" PRIu32 "  ", aivo_queued_state_name(message->state), age, message->attempts);
     if (look->queue_names) {
-        put_padded(out, *message->queue ? message->queue : "(default)", QUEUE_COLUMNS);
+        char name[80];
+        snprintf(name, sizeof(name), "%s", *message->queue ? message->queue : "(default)");
+        if (look->columns > 0) {
+            cli_cut(name, sizeof(name), QUEUE_COLUMNS, look->unicode);
+        }
+        put_padded(out, name, QUEUE_COLUMNS);
         fputs("  ", out);
     }
     put_padded(out, message->event, EVENT_COLUMNS);
@@ -368,7 +373,24 @@ char *cli_queued_json(const struct aivo_queued *message)
 
 /* ---- figures ---- */
 
-static void put_figures(FILE *out, const char *name, const struct aivo_queue_stats *stats, int64_t now_ms)
+static const char *name_of(const struct cli_queue_figures *queue)
+{
+    return *queue->name ? queue->name : "(default)";
+}
+
+/* Of the column of names: as the longest of them. */
+static size_t columns_of_names(const struct cli_file_figures *figures)
+{
+    size_t most = strlen("(default)");
+    for (size_t i = 0; i < figures->queue_count; i++) {
+        size_t columns = columns_of(name_of(&figures->queue[i]));
+        most = columns > most ? columns : most;
+    }
+    return most;
+}
+
+static void put_figures(FILE *out, const char *name, size_t columns, const struct aivo_queue_stats *stats,
+                        int64_t now_ms)
 {
     char pending[CLI_SPAN_MAX], later[CLI_SPAN_MAX], behind[CLI_SPAN_MAX], dead[CLI_SPAN_MAX], bytes[CLI_SPAN_MAX];
     char oldest[CLI_SPAN_MAX] = "-";
@@ -380,7 +402,7 @@ static void put_figures(FILE *out, const char *name, const struct aivo_queue_sta
     if (stats->oldest_ms) {
         cli_span_text(now_ms - stats->oldest_ms, oldest);
     }
-    put_padded(out, name, 20);
+    put_padded(out, name, columns);
     fprintf(out, "  %10s  %10s  %10s  %10s  %10s  %8s", pending, later, behind, dead, bytes, oldest);
 }
 
@@ -399,16 +421,17 @@ char *cli_figures_text(const struct cli_file_figures *figures, int64_t now_ms)
         cli_count_text(figures->all.untold, count);
         fprintf(out, "; %s have left, and the program has not been told yet", count);
     }
-    fprintf(out, "\n%-20s  %10s  %10s  %10s  %10s  %10s  %8s", "QUEUE", "WAITING", "LATER", "BEHIND", "DEAD", "SIZE",
-            "OLDEST");
+    size_t columns = columns_of_names(figures);
+    putc('\n', out);
+    put_padded(out, "QUEUE", columns);
+    fprintf(out, "  %10s  %10s  %10s  %10s  %10s  %8s", "WAITING", "LATER", "BEHIND", "DEAD", "SIZE", "OLDEST");
     for (size_t i = 0; i < figures->queue_count; i++) {
         putc('\n', out);
-        put_figures(out, *figures->queue[i].name ? figures->queue[i].name : "(default)", &figures->queue[i].stats,
-                    now_ms);
+        put_figures(out, name_of(&figures->queue[i]), columns, &figures->queue[i].stats, now_ms);
     }
     if (figures->queue_count != 1) {
         putc('\n', out);
-        put_figures(out, "all", &figures->all, now_ms);
+        put_figures(out, "all", columns, &figures->all, now_ms);
     }
     return finish(out, &text);
 }
