@@ -1,6 +1,8 @@
 /* aivo watch: the quality of a connection, as it changes. */
 #include "conn.h"
 #include "report.h"
+#include "watch_replay.h"
+#include <aivo/history.h>
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +11,7 @@
 
 struct watch_flags {
     int64_t count, interval_ms;
+    const char *record;
 };
 
 #define AT(member) offsetof(struct watch_flags, member)
@@ -16,6 +19,8 @@ static const struct cli_flag watch_flags[] = {
     {"count", CLI_FLAG_NUMBER, AT(count), "N", "end after N samples (default: never)", 1, INT32_MAX, NULL},
     {"interval", CLI_FLAG_NUMBER, AT(interval_ms), "MS", "time between samples, 100 to 3600000 (default 1000)", 100,
      3600000, NULL},
+    {"record", CLI_FLAG_TEXT, AT(record), "FILE", "keep samples, minutes and hours there (SQLite), and a trace", 0, 0,
+     NULL},
 };
 #undef AT
 
@@ -188,8 +193,32 @@ static void watch_on(struct watch *watch)
     }
 }
 
+/* NULL: nothing is to be recorded. false: it is, and cannot be. */
+static bool begin_record(struct watch *watch, struct aivo_history **history)
+{
+    struct aivo_error error;
+    if (!watch->flags.record) {
+        return true;
+    }
+    if (aivo_history_open(watch->flags.record, history, &error) != AIVO_OK) {
+        cli_say(CLI_LOG_ERROR, "%s", error.message);
+        return false;
+    }
+    return aivo_client_record(watch->conn.client, *history) == AIVO_OK;
+}
+
+static void end_record(struct aivo_history *history)
+{
+    if (aivo_history_close(history) != AIVO_OK) {
+        cli_say(CLI_LOG_WARN, "not everything could be recorded");
+    }
+}
+
 static int run(const struct cli_command *self, int argc, char **argv)
 {
+    if (cli_wants_replay(argc, argv)) {
+        return cli_replay(argc, argv);
+    }
     struct watch *watch = calloc(1, sizeof(*watch));
     if (!watch) {
         return CLI_EXIT_SOFTWARE;
@@ -209,6 +238,11 @@ static int run(const struct cli_command *self, int argc, char **argv)
         options.quality.interval_ms = (uint32_t)watch->flags.interval_ms;
         code = cli_conn_open(&watch->conn, &common, &options);
     }
+    struct aivo_history *history = NULL;
+    if (code < 0 && !begin_record(watch, &history)) {
+        cli_conn_close(&watch->conn);
+        code = CLI_EXIT_CANTCREAT;
+    }
     if (code < 0) {
         watch->live = !common.json && cli_out_is_live();
         watch->conn.on_change = on_change;
@@ -219,6 +253,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
         print_summary(watch);
         code = exit_code(watch);
         cli_conn_close(&watch->conn);
+        end_record(history);
     }
     free(watch);
     return code;
@@ -226,13 +261,17 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_watch = {
     .name = "watch",
-    .usage = "URL [--count N] [--interval MS] [flags]",
+    .usage = "URL [--count N] [--interval MS] [--record FILE] [flags], or --replay FILE [--json]",
     .summary = "watch the quality of a connection",
-    .text = "Connects and shows at every sample: level, score, latency, percentiles, loss with its 95 % interval, and\n"
-            "whether the latency is stable. On a terminal one live line, else a line a sample; with --json one object\n"
-            "a sample. While there is no connection, a sample of level Offline at every interval. Ends after --count\n"
-            "samples, with Ctrl-C, or when --timeout passes without an answer, and prints a summary.\n"
-            "\nexit: 0 the last level was Excellent or Good, 1 Fair or Poor, 2 no connection, 3 refused\n",
+    .text =
+        "Connects and shows at every sample: level, score, latency, percentiles, loss with its 95 % interval, and\n"
+        "whether the latency is stable. On a terminal one live line, else a line a sample; with --json one object\n"
+        "a sample. While there is no connection, a sample of level Offline at every interval. Ends after --count\n"
+        "samples, with Ctrl-C, or when --timeout passes without an answer, and prints a summary.\n"
+        "Loss is of packets, from the kernel's counters, where the system has them: on the path to the first TCP\n"
+        "peer, so a proxy or a TLS terminator ends it. --replay FILE runs what --record FILE has recorded through the\n"
+        "scorer again, and checks that every result is the same.\n"
+        "\nexit: 0 the last level was Excellent or Good, 1 Fair or Poor, 2 no connection, 3 refused\n",
     .examples = "  aivo watch https://example.org:443 --token-file token.jwt\n"
                 "  aivo watch http://127.0.0.1:4003 --token-secret \"$NEXTAUTH_SECRET\" --user learner-1\n"
                 "  aivo watch http://127.0.0.1:4003 --count 10 --interval 200 --json | jq .latency_ms\n",

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "error_internal.h"
+#include "history.h"
 #include <aivo/aivo.h>
 #include <math.h>
 #include <stdlib.h>
@@ -199,6 +200,15 @@ enum aivo_status aivo_client_start(struct aivo_client *c)
 enum aivo_status aivo_client_stop(struct aivo_client *c)
 {
     return leave(c, &(struct aivo_command){.type = AIVO_CMD_STOP});
+}
+
+enum aivo_status aivo_client_record(struct aivo_client *c, struct aivo_history *history)
+{
+    if (!history || c->history || atomic_load(&c->state) != AIVO_STATE_DISCONNECTED)
+        return AIVO_E_STATE;
+    c->history = history;
+    aivo_history_attach(history, &c->quality);
+    return AIVO_OK;
 }
 
 enum aivo_status aivo_client_quality_start(struct aivo_client *c)

@@ -31,6 +31,7 @@ struct aivo_client {
     struct aivo_session *session;
     struct aivo_queue *queue; /* NULL: none. Its own calls say which thread */
     struct aivo_quality_core quality;
+    struct aivo_history *history; /* NULL: nothing is recorded. Set before the start */
     struct aivo_acks *acks;
     struct aivo_conn *conn; /* NULL: none */
 

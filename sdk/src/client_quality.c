@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "error_internal.h"
+#include "history.h"
 #include "tcpinfo.h"
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,8 @@ static void publish(struct aivo_client *c, const struct aivo_instant *at, bool s
     pthread_mutex_unlock(&c->lock);
     if (c->queue)
         aivo_queue_quality(c->queue, q.level);
+    if (c->history)
+        aivo_history_told(c->history, &q, at->now_us, sampled);
     if (sampled || level_changed)
         aivo_tell_quality(c, &q, level_changed, sampled);
 }

@@ -99,10 +99,13 @@ static uint32_t heap_pop(struct link *l)
 
 /* ---- what becomes of a packet ---- */
 
-/* Conditions and flow of an IPv4 packet, the bytes of TCP data that it carries and where they begin; false: it is none
- * of ours. */
-static bool classify(const unsigned char *p, size_t len, bool up, int *conditions, int *flow, uint32_t *seq,
-                     uint32_t *data)
+struct tcp {
+    uint32_t seq, bytes; /* of data */
+    bool syn;
+};
+
+/* Conditions and flow of an IPv4 packet, and what TCP says in it; false: it is none of ours. */
+static bool classify(const unsigned char *p, size_t len, bool up, int *conditions, int *flow, struct tcp *tcp)
 {
     if (len < 20 || p[0] >> 4 != 4)
         return false;
@@ -112,13 +115,14 @@ static bool classify(const unsigned char *p, size_t len, bool up, int *condition
         return false;
     *conditions = far[2];
     *flow = far[3];
-    *data = 0;
+    *tcp = (struct tcp){.bytes = 0};
     if (p[9] != IPPROTO_TCP || total < ip_len + 20)
         return true;
-    const unsigned char *tcp = p + ip_len;
-    size_t head = ip_len + (size_t)(tcp[12] >> 4) * 4;
-    *seq = (uint32_t)tcp[4] << 24 | (uint32_t)tcp[5] << 16 | (uint32_t)tcp[6] << 8 | tcp[7];
-    *data = total > head ? (uint32_t)(total - head) : 0;
+    const unsigned char *head = p + ip_len;
+    size_t data_at = ip_len + (size_t)(head[12] >> 4) * 4;
+    tcp->seq = (uint32_t)head[4] << 24 | (uint32_t)head[5] << 16 | (uint32_t)head[6] << 8 | head[7];
+    tcp->bytes = total > data_at ? (uint32_t)(total - data_at) : 0;
+    tcp->syn = head[13] & 2;
     return true;
 }
 
@@ -155,20 +159,21 @@ static int64_t arrival(struct link *l, const struct link_way *way, struct way_st
 static void take_in(struct link *l, const unsigned char *data, size_t len, bool up, int64_t now)
 {
     int conditions, flow;
-    uint32_t seq = 0, payload_bytes;
-    if (!classify(data, len, up, &conditions, &flow, &seq, &payload_bytes))
+    struct tcp tcp;
+    if (!classify(data, len, up, &conditions, &flow, &tcp))
         return;
-    bool payload = payload_bytes > 0;
+    bool payload = tcp.bytes > 0;
     struct flow *f = &l->flow[conditions][flow];
     struct link_count *count = &f->count[up];
     const struct link_way *way = &l->way[conditions][up];
     count->packets++;
     count->data += payload;
-    /* Sequence numbers wrap; a difference of more than half their range is another connection's. */
-    bool first = payload && (count->first == 0 || (int32_t)(seq - f->state[up].end) >= 0);
+    if (tcp.syn) /* a connection begins, with sequence numbers of its own */
+        f->state[up].end = tcp.seq + 1;
+    bool first = payload && (int32_t)(tcp.seq - f->state[up].end) >= 0;
     count->first += first;
     if (first)
-        f->state[up].end = seq + payload_bytes;
+        f->state[up].end = tcp.seq + tcp.bytes;
     if (f->hole && payload && !f->hole_us) /* a lost answer: its question was sent before */
         f->hole_us = up ? now : now - (int64_t)(l->way[conditions][1].delay_ms * 1000);
     int64_t due = f->hole || is_lost(l, way, &f->state[up]) ? -1 : arrival(l, way, &f->state[up], len, now);

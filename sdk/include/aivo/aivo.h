@@ -4,6 +4,7 @@
 
 #include <aivo/client.h>
 #include <aivo/error.h>
+#include <aivo/history.h>
 #include <aivo/loop.h>
 #include <aivo/options.h>
 #include <aivo/outbox.h>

@@ -30,6 +30,12 @@ static bool is_classic(const struct aivo_quality_core *q)
     return q->options.profile == AIVO_PROFILE_CLASSIC;
 }
 
+static void tell(const struct aivo_quality_core *q, const struct aivo_quality_call *call)
+{
+    if (q->tap)
+        q->tap(q->tap_user, call);
+}
+
 /* ---- Beginning and end ---- */
 
 static void forget_connection(struct aivo_quality_core *q)
@@ -68,6 +74,7 @@ static void begin_probing(struct aivo_quality_core *q, int64_t now_us)
 
 void aivo_quality_enable(struct aivo_quality_core *q, int64_t now_us, bool on)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'E', .now_us = now_us, .on = on});
     if (q->options.enabled == on)
         return;
     q->options.enabled = on;
@@ -82,6 +89,7 @@ void aivo_quality_enable(struct aivo_quality_core *q, int64_t now_us, bool on)
 
 void aivo_quality_connected(struct aivo_quality_core *q, int64_t now_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'C', .now_us = now_us});
     forget_connection(q);
     q->connected = true;
     q->connections++;
@@ -90,13 +98,14 @@ void aivo_quality_connected(struct aivo_quality_core *q, int64_t now_us)
 
 void aivo_quality_disconnected(struct aivo_quality_core *q, int64_t now_us)
 {
-    (void)now_us;
+    tell(q, &(struct aivo_quality_call){.kind = 'D', .now_us = now_us});
     forget_connection(q);
     q->connected = false;
 }
 
 void aivo_quality_resumed(struct aivo_quality_core *q, int64_t now_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'R', .now_us = now_us});
     q->probe = AIVO_QUALITY_IDLE;
     q->hanging = q->handler_waiting = false;
     q->wrote_us = q->promised_us = AIVO_QUALITY_NEVER;
@@ -215,7 +224,7 @@ static void keep_path(struct aivo_quality_core *q, const struct aivo_path *path)
 
 void aivo_quality_path(struct aivo_quality_core *q, int64_t now_us, const struct aivo_path *path)
 {
-    (void)now_us;
+    tell(q, &(struct aivo_quality_call){.kind = 'K', .now_us = now_us, .path = path});
     if (!q->connected)
         return;
     keep_path(q, path);
@@ -225,6 +234,7 @@ void aivo_quality_path(struct aivo_quality_core *q, int64_t now_us, const struct
 
 unsigned aivo_quality_tick(struct aivo_quality_core *q, int64_t now_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'T', .now_us = now_us});
     note_lateness(q, now_us);
     expire(q, now_us);
     if (now_us >= watch_due(q))
@@ -268,6 +278,7 @@ static int64_t next_event(const struct aivo_quality_core *q, int64_t now_us)
 
 int64_t aivo_quality_deadline(struct aivo_quality_core *q, int64_t now_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'L', .now_us = now_us});
     q->promised_us = next_event(q, now_us);
     return q->promised_us;
 }
@@ -285,6 +296,7 @@ static void begin_hanging(struct aivo_quality_core *q, int64_t now_us, uint64_t 
 
 bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct aivo_quality_probe *out)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'N', .now_us = now_us});
     expire(q, now_us);
     if (!q->options.enabled || !q->connected || q->dead)
         return false;
@@ -304,6 +316,7 @@ bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct
 
 void aivo_quality_probe_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id, const struct aivo_path *path)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'S', .now_us = now_us, .id = id, .path = path});
     if (q->probe != AIVO_QUALITY_QUEUED || id != q->probe_id)
         return;
     keep_path(q, path);
@@ -401,6 +414,7 @@ static bool take_sample(struct aivo_quality_core *q, int64_t now_us, double rtt_
 
 bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id, const struct aivo_path *path)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'P', .now_us = now_us, .id = id, .path = path});
     note_lateness(q, now_us);
     expire(q, now_us);
     if (q->probe != AIVO_QUALITY_SENT || id != q->probe_id)
@@ -412,7 +426,7 @@ bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id,
     q->answers = true;
     keep_sample(q, rtt_ms);
     keep_path(q, path);
-    aivo_quality_heard(q, now_us);
+    q->wrote_us = AIVO_QUALITY_NEVER;
     bool stalled = was_stalled(q, path);
     if (is_classic(q)) {
         aivo_window_add(&q->window, rtt_ms, false);
@@ -432,6 +446,7 @@ bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id,
 
 void aivo_quality_handler_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'H', .now_us = now_us, .id = id});
     if (!q->connected || q->handler_waiting)
         return;
     q->handler_waiting = true;
@@ -448,6 +463,7 @@ static void add_handler(struct aivo_quality_core *q, double rtt_ms)
 bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, uint64_t id,
                                  const struct aivo_quality_times *times)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'A', .now_us = now_us, .id = id, .times = times});
     expire(q, now_us);
     if (!q->handler_waiting || id != q->handler_id)
         return false;
@@ -463,19 +479,78 @@ bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, ui
 
 void aivo_quality_wrote(struct aivo_quality_core *q, int64_t now_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'W', .now_us = now_us});
     if (q->connected && q->path_known && q->wrote_us == AIVO_QUALITY_NEVER)
         q->wrote_us = now_us;
 }
 
 void aivo_quality_heard(struct aivo_quality_core *q, int64_t now_us)
 {
-    (void)now_us;
+    tell(q, &(struct aivo_quality_call){.kind = 'O', .now_us = now_us});
     q->wrote_us = AIVO_QUALITY_NEVER;
 }
 
 void aivo_quality_app_ack(struct aivo_quality_core *q, int64_t now_us, int64_t sent_us)
 {
+    tell(q, &(struct aivo_quality_call){.kind = 'G', .now_us = now_us, .sent_us = sent_us});
     /* A program's handlers differ; they stand in only where the server does not answer quality_ping. */
     if (q->connected && (!q->options.quality_ping || q->handler_unanswered >= AIVO_QUALITY_HANDLER_TRIES))
         add_handler(q, ms_between(sent_us, now_us));
+}
+
+/* ---- Replay ---- */
+
+bool aivo_quality_apply(struct aivo_quality_core *q, const struct aivo_quality_call *c)
+{
+    struct aivo_quality_probe probe;
+    switch (c->kind) {
+    case 'E':
+        aivo_quality_enable(q, c->now_us, c->on);
+        return true;
+    case 'C':
+        aivo_quality_connected(q, c->now_us);
+        return true;
+    case 'D':
+        aivo_quality_disconnected(q, c->now_us);
+        return true;
+    case 'R':
+        aivo_quality_resumed(q, c->now_us);
+        return true;
+    case 'K':
+        if (c->path)
+            aivo_quality_path(q, c->now_us, c->path);
+        return c->path != NULL;
+    case 'T':
+        aivo_quality_tick(q, c->now_us);
+        return true;
+    case 'L':
+        aivo_quality_deadline(q, c->now_us);
+        return true;
+    case 'N':
+        aivo_quality_next_probe(q, c->now_us, &probe);
+        return true;
+    case 'S':
+        aivo_quality_probe_sent(q, c->now_us, c->id, c->path);
+        return true;
+    case 'P':
+        aivo_quality_pong(q, c->now_us, c->id, c->path);
+        return true;
+    case 'H':
+        aivo_quality_handler_sent(q, c->now_us, c->id);
+        return true;
+    case 'A':
+        aivo_quality_handler_answer(q, c->now_us, c->id, c->times);
+        return true;
+    case 'W':
+        aivo_quality_wrote(q, c->now_us);
+        return true;
+    case 'G':
+        aivo_quality_app_ack(q, c->now_us, c->sent_us);
+        return true;
+    case 'O':
+        aivo_quality_heard(q, c->now_us);
+        return true;
+    default:
+        return false;
+    }
 }

@@ -32,7 +32,24 @@ enum aivo_quality_event {
     AIVO_QUALITY_DEAD = 8,    /* the connection is dead: disconnect. Told once */
 };
 
+/* The server's own times of an answer (quality_pong), and ours when it came: Unix time in ms. */
+struct aivo_quality_times {
+    double received_at_ms, sent_at_ms, back_ms;
+};
+
+/* One call of this interface, as it is told to a tap: all that a replay needs. */
+struct aivo_quality_call {
+    char kind; /* which one: see quality.c */
+    int64_t now_us, sent_us;
+    uint64_t id;
+    bool on;
+    const struct aivo_path *path;           /* or NULL */
+    const struct aivo_quality_times *times; /* or NULL */
+};
+
 struct aivo_quality_core {
+    void (*tap)(void *user, const struct aivo_quality_call *call); /* NULL: none. Set after init() */
+    void *tap_user;
     struct aivo_quality_options options;
     bool connected;
     uint64_t connections;
@@ -83,6 +100,9 @@ struct aivo_quality_core {
     unsigned events;       /* not yet reported */
 };
 
+/* Calls what a tap was told of; false: there is no such kind. */
+bool aivo_quality_apply(struct aivo_quality_core *q, const struct aivo_quality_call *call);
+
 /* Copies the options; an interval or time-out of 0 becomes the default. */
 void aivo_quality_init(struct aivo_quality_core *q, const struct aivo_quality_options *options);
 /* Monitoring by hand. Switched on, the history begins anew and a probe is due; off, nothing is sent or judged. */
@@ -107,10 +127,6 @@ void aivo_quality_probe_sent(struct aivo_quality_core *q, int64_t now_us, uint64
 /* A PONG with this id arrived; true if it was waited for. */
 bool aivo_quality_pong(struct aivo_quality_core *q, int64_t now_us, uint64_t id, const struct aivo_path *path);
 
-/* The server's own times of an answer (quality_pong), and ours when it came: Unix time in ms. */
-struct aivo_quality_times {
-    double received_at_ms, sent_at_ms, back_ms;
-};
 /* The quality_ping of this probe was written; its acknowledgement came. times may be NULL. */
 void aivo_quality_handler_sent(struct aivo_quality_core *q, int64_t now_us, uint64_t id);
 bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, uint64_t id,
