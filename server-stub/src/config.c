@@ -30,6 +30,7 @@ struct loading {
     struct setting settings[SRV_VARIABLE_COUNT];
     char *env_file; /* owned; NULL: ./.env, if there is one */
     bool conformance, check, help, version;
+    bool unread;   /* a part of the file could not be read: what is missing may well stand there */
     int exit_code; /* 0 while nothing is wrong */
 };
 
@@ -110,6 +111,18 @@ static void set(struct loading *l, int variable, enum source source, size_t line
         problem(l, SRV_CONFIG_EXIT_CONFIG, "out of memory");
 }
 
+/* The index of text in a NULL-terminated list of words, without regard to case; -1 if it is none. */
+static int word_index(const char *text, const char *const *words)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcasecmp(text, words[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static const char *const bool_words[] = {"false", "true", "0", "1", "no", "yes", "off", "on", NULL};
+
 /* ---- flags ---- */
 
 static bool take_own_flag(struct loading *l, const char *name, size_t len)
@@ -153,7 +166,7 @@ static void read_flags(struct loading *l, int argc, const char *const *argv)
         }
         const char *value = equals != NULL ? equals + 1 : NULL;
         if (value == NULL && !is_env && srv_variables[variable].kind == SRV_KIND_BOOL)
-            value = "true";
+            value = i + 1 < argc && word_index(argv[i + 1], bool_words) >= 0 ? argv[++i] : "true";
         else if (value == NULL && i + 1 < argc)
             value = argv[++i];
         if (value == NULL) {
@@ -234,8 +247,10 @@ static void read_env_text(struct loading *l, const char *text, size_t len)
     while ((status = srv_env_next(&reader, &entry)) != SRV_ENV_END) {
         if (status == SRV_ENV_ENTRY)
             take_entry(l, &entry);
-        else
+        else {
+            l->unread = true;
             problem(l, SRV_CONFIG_EXIT_CONFIG, "%s:%zu: %s", env_file_name(l), entry.line, srv_env_strerror(status));
+        }
     }
     srv_env_reader_free(&reader);
 }
@@ -245,9 +260,10 @@ static void read_env_file(struct loading *l)
     struct aivo_buf text;
     aivo_buf_init(&text);
     int error = read_file(env_file_name(l), &text);
+    l->unread = error != 0 && (error != ENOENT || l->env_file != NULL);
     if (error == EFBIG)
         problem(l, SRV_CONFIG_EXIT_CONFIG, "%s: longer than %d bytes", env_file_name(l), SRV_CONFIG_MAX_FILE_BYTES);
-    else if (error != 0 && (error != ENOENT || l->env_file != NULL))
+    else if (l->unread)
         problem(l, SRV_CONFIG_EXIT_CONFIG, "%s: %s", env_file_name(l), strerror(error));
     else if (text.len > 0)
         read_env_text(l, text.data, text.len);
@@ -297,26 +313,15 @@ static void apply_number(struct loading *l, int variable, const char *text)
         *(uint32_t *)srv_variable_field(l->config, variable) = value;
 }
 
-/* The index of text in a NULL-terminated list of words, without regard to case; -1 if it is none. */
-static int word_index(const char *text, const char *const *words)
-{
-    for (int i = 0; words[i] != NULL; i++) {
-        if (strcasecmp(text, words[i]) == 0)
-            return i;
-    }
-    return -1;
-}
-
 static void apply_word(struct loading *l, int variable, const char *text)
 {
-    static const char *const bools[] = {"false", "true", "0", "1", "no", "yes", "off", "on", NULL};
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     static const char *const formats[] = {"text", "json", NULL};
     void *field = srv_variable_field(l->config, variable);
     int i;
     switch (srv_variables[variable].kind) {
     case SRV_KIND_BOOL:
-        if ((i = word_index(text, bools)) < 0)
+        if ((i = word_index(text, bool_words)) < 0)
             bad_value(l, variable, "'%.100s' is neither true nor false", text);
         else
             *(bool *)field = i % 2 == 1;
@@ -440,19 +445,33 @@ static void check_later_parts(struct loading *l)
         bad_value(l, SRV_VAR_AGENT_URL, "this build has no support for outside agents yet: unset AGENT_URL");
 }
 
+/* The values that need more than their kind to be judged. */
+static bool check_host(struct loading *l)
+{
+    const char *host = l->config->host;
+    if (host == NULL)
+        return false; /* told already */
+    if (host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%")] == '\0' &&
+        strlen(host) <= 253)
+        return true;
+    bad_value(l, SRV_VAR_HOST, "'%.100s' is neither an address nor a name", host);
+    return false;
+}
+
+static void check_cors(struct loading *l)
+{
+    char error[300];
+    struct srv_cors *cors = NULL;
+    if (l->config->cors_origin != NULL && !srv_cors_new(l->config->cors_origin, &cors, error, sizeof error))
+        bad_value(l, SRV_VAR_CORS_ORIGIN, "%s", error);
+    srv_cors_destroy(cors);
+}
+
+/* Only with a good HOST, and a file that was read to its end: else they would complain about what is not missing. */
 static void check_together(struct loading *l)
 {
     struct srv_config *c = l->config;
-    char error[300];
-    struct srv_cors *cors = NULL;
-    if (c->host[strspn(c->host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%")] != '\0' ||
-        strlen(c->host) > 253)
-        bad_value(l, SRV_VAR_HOST, "'%.100s' is neither an address nor a name", c->host);
     bool loopback = srv_config_is_loopback(c->host);
-    if (!srv_cors_new(c->cors_origin, &cors, error, sizeof error))
-        bad_value(l, SRV_VAR_CORS_ORIGIN, "%s", error);
-    srv_cors_destroy(cors);
-    check_later_parts(l);
     check_tls(l);
     c->conformance = l->conformance;
     if (!c->conformance)
@@ -465,6 +484,15 @@ static void check_together(struct loading *l)
         c->bench_events = true;
     if (c->test_handler_delay_ms > 0 && !c->conformance)
         bad_value(l, SRV_VAR_TEST_HANDLER_DELAY_MS, "accepted with --conformance only");
+}
+
+static void check_all(struct loading *l)
+{
+    bool host = check_host(l);
+    check_cors(l);
+    check_later_parts(l);
+    if (host && !l->unread)
+        check_together(l);
 }
 
 /* ---- printing ---- */
@@ -517,8 +545,7 @@ static void print_all(const struct srv_config *config, const struct loading *l, 
         }
         aivo_buf_char(out, '\n');
     }
-    if (config->conformance)
-        aivo_buf_str(out, "# --conformance: no authentication\n");
+    aivo_buf_str(out, config->conformance ? "# --conformance is on: no authentication\n" : "# --conformance is off\n");
 }
 
 void srv_config_print(const struct srv_config *config, struct aivo_buf *out)
@@ -557,11 +584,9 @@ static void load(struct loading *l, int argc, const char *const *argv, const cha
     if (l->exit_code == 0) {
         read_environment(l, envp);
         read_env_file(l);
-    }
-    if (l->exit_code == 0)
         apply_all(l);
-    if (l->exit_code == 0)
-        check_together(l);
+        check_all(l);
+    }
     finish(l);
 }
 

@@ -96,6 +96,10 @@ bool srv_cors_new(const char *list, struct srv_cors **out, char *error, size_t e
         }
         at = skip_separators(at + len);
     }
+    if (cors->any && room > 1) { /* whoever writes both believes that the list still counts */
+        free(cors);
+        return fail(error, error_size, "'*' allows every origin: it stands alone");
+    }
     *out = cors;
     return true;
 }

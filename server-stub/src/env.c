@@ -176,14 +176,20 @@ static enum srv_env_status read_entry(struct srv_env_reader *r, struct srv_env_e
 enum srv_env_status srv_env_next(struct srv_env_reader *r, struct srv_env_entry *entry)
 {
     for (;;) {
+        size_t start = r->pos;
+        *entry = (struct srv_env_entry){.line = r->line};
         skip_blanks(r);
-        if (r->pos >= r->len)
-            return SRV_ENV_END;
-        if (r->text[r->pos] != '#' && !at_break(r))
+        if (r->pos < r->len && r->text[r->pos] != '#' && !at_break(r))
             break;
+        while (!at_break(r))
+            r->pos++;
+        bool too_long = r->pos - start > r->max_line;
+        if (!too_long && r->pos >= r->len)
+            return SRV_ENV_END;
         skip_line(r);
+        if (too_long)
+            return SRV_ENV_E_LINE;
     }
-    *entry = (struct srv_env_entry){.line = r->line};
     enum srv_env_status status = read_entry(r, entry);
     skip_line(r);
     entry->value = r->value.data;

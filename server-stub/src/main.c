@@ -1,6 +1,8 @@
 /* aivo-server: reads its configuration, serves until it is told to end. */
 #include "certificate.h"
 #include "server.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,8 +16,20 @@ static void print(FILE *file, const struct aivo_buf *text)
     fflush(file);
 }
 
+/* Whoever starts us with 0, 1 or 2 closed would have the loop's own descriptors land there: libuv aborts when it closes
+ * one of those, and log lines would go to a peer. */
+static bool fill_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_fds())
+        return EXIT_FAILURE;
     struct srv_config config = {0};
     struct srv_config_outcome outcome = {0};
     srv_config_load(&config, argc, (const char *const *)argv, (const char *const *)environ, &outcome);

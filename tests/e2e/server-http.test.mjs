@@ -1,6 +1,6 @@
 // aivo-server over plain HTTP: metrics, health, CORS, start and end.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import test from "node:test";
 import { AivoServer, connected, event, request } from "./lib/aivo-server.mjs";
@@ -137,4 +137,15 @@ test("--check prints what it would run with, secrets masked", async (t) => {
   assert.match(stdout, /PORT=4711/);
   assert.match(stdout, /NEXTAUTH_SECRET=\*+/);
   assert.doesNotMatch(stdout, new RegExp(secret));
+});
+
+test("started with standard input and standard error closed it serves, and ends in order", async (t) => {
+  const child = spawn("sh", ["-c", 'exec "$0" --port 0 <&- 2>&-', programs.server], { cwd: temporaryFolder(t), stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGKILL"));
+  const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve({ code, signal })));
+  const line = await new Promise((resolve) => (child.stdout.once("data", (data) => resolve(String(data))), ended.then(() => resolve("ended"))));
+  assert.match(line, /^listening on /);
+  assert.equal((await fetch(`${line.trim().slice(13)}/healthz`)).status, 200);
+  child.kill("SIGTERM");
+  assert.deepEqual(await ended, { code: 0, signal: null });
 });

@@ -158,6 +158,38 @@ static void test_bad_values(void **state)
     refused(ARGS("--redis-prefix", "a\nb"), NULL, 64, "--redis-prefix: a control character");
 }
 
+/* A line that is none, a bad port, a bad origin and a bad host are all told by one start; what only seems to be missing
+ * because the file could not be read to its end is not complained about. */
+static void test_all_at_once(void **state)
+{
+    (void)state;
+    env_file("HOST=a b\nPORT=abc\nNEXTAUTH_SECRET='never closed\n");
+    refused(ARGS("--log-level=info"), ENVIRONMENT("CORS_ORIGIN=ftp:/x"), 78, ".env:3: the quote is never closed\n");
+    assert_non_null(strstr(outcome.err.data, ".env:1: HOST: 'a b' is neither an address nor a name\n"));
+    assert_non_null(strstr(outcome.err.data, ".env:2: PORT: 'abc' is not a number"));
+    assert_non_null(strstr(outcome.err.data, "environment: CORS_ORIGIN: 'ftp:/x' is no origin"));
+    env_file("HOST=0.0.0.0\nNEXTAUTH_SECRET='never closed\n");
+    refused(ARGS("--log-level=info"), NULL, 78, "the quote is never closed\n");
+    assert_null(strstr(outcome.err.data, "set a secret of your own"));
+    unlink(".env");
+    refused(ARGS("--cors-origin", "*,http://x"), NULL, 64, "--cors-origin: '*' allows every origin");
+}
+
+/* The words of true and false may stand behind a boolean flag; anything else there is an argument of its own. */
+static void test_bool_flags(void **state)
+{
+    (void)state;
+    loads(ARGS("--bench-events", "true", "--port", "7"), NULL);
+    assert_true(config.bench_events);
+    assert_int_equal(config.port, 7);
+    loads(ARGS("--bench-events", "No"), ENVIRONMENT("BENCH_EVENTS=true"));
+    assert_false(config.bench_events);
+    loads(ARGS("--bench-events", "--port", "8"), NULL);
+    assert_true(config.bench_events);
+    assert_int_equal(config.port, 8);
+    refused(ARGS("--bench-events", "maybe"), NULL, 64, "unknown argument 'maybe'");
+}
+
 /* Lines that are no settings, a file that is too long, and a complaint that never spans lines. */
 static void test_bad_files(void **state)
 {
@@ -175,6 +207,16 @@ static void test_bad_files(void **state)
     write_file(".env", big, SRV_CONFIG_MAX_FILE_BYTES + 1);
     refused(ARGS("--log-level=info"), NULL, 78, ".env: longer than 65536 bytes\n");
     free(big);
+    char comment[SRV_CONFIG_MAX_LINE_BYTES + 16];
+    memset(comment, '#', sizeof comment);
+    memcpy(comment + SRV_CONFIG_MAX_LINE_BYTES, "\nPORT=9\n", 8);
+    write_file(".env", comment, SRV_CONFIG_MAX_LINE_BYTES + 8);
+    loads(ARGS("--log-level=info"), NULL);
+    assert_int_equal(config.port, 9);
+    memcpy(comment + SRV_CONFIG_MAX_LINE_BYTES, "#\nPORT=x\n", 9);
+    write_file(".env", comment, SRV_CONFIG_MAX_LINE_BYTES + 9);
+    refused(ARGS("--log-level=info"), NULL, 78, ".env:1: the line is too long\n");
+    assert_non_null(strstr(outcome.err.data, ".env:2: PORT: 'x'"));
     env_file("PORT=\"1\n2\"\n");
     refused(ARGS("--log-level=info"), NULL, 78, ".env:1: PORT: '1?2' is not a number");
     unlink(".env");
@@ -323,6 +365,9 @@ static void test_check(void **state)
     unlink(".env");
     load(ARGS("--check"), NULL);
     assert_non_null(strstr(outcome.out.data, "NEXTAUTH_SECRET=********  # the development secret\n"));
+    assert_non_null(strstr(outcome.out.data, "\n# --conformance is off\n"));
+    load(ARGS("--check", "--conformance"), NULL);
+    assert_non_null(strstr(outcome.out.data, "\n# --conformance is on: no authentication\n"));
 }
 
 /* --help names every flag, --version the version; neither looks at the rest. */
@@ -417,7 +462,8 @@ int main(void)
         cmocka_unit_test(test_later_parts), cmocka_unit_test(test_tls),
         cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
         cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
-        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_documents),   cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_bool_flags),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
