@@ -53,7 +53,6 @@ static void print_null(struct emit *emit, uint64_t line)
 
 void emit_refuse_held(struct emit *emit, const char *what, const char *why)
 {
-    emit->bad_lines++;
     emit_complain(emit, emit->held_line, what, why);
     print_null(emit, emit->held_line);
 }

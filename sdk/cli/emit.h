@@ -32,7 +32,7 @@ struct emit {
     uint64_t in_error;   /* answered with an error; durable: died, expired or evicted */
     uint64_t bad_lines;  /* of the input */
     uint64_t unanswered; /* will never be known to have arrived */
-    bool store_failed;   /* durable: a message could not be put on disk */
+    uint64_t not_stored; /* durable: could not be put on disk; after the first one nothing more is taken */
 
     /* emitted at once */
     uint64_t open_lines, open_bytes; /* not confirmed */
@@ -51,7 +51,7 @@ void emit_finish_job(struct emit *emit, struct cli_job *job, char *output);
 /* One line on standard error about one event; line 0 is none of the input's. */
 void emit_complain(const struct emit *emit, uint64_t line, const char *what, const char *why);
 /* The held event cannot leave: says so, and with --ack prints null in its place: a line out for each line in. The
- * caller lets go of it. */
+ * caller counts it and lets go of it. */
 void emit_refuse_held(struct emit *emit, const char *what, const char *why);
 
 /* Until everything has left, the time-out passed or a signal came. Return the exit code. */

@@ -2,6 +2,7 @@
 #include "emit.h"
 #include "jsontext.h"
 #include "report.h"
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ static bool has_room(const struct emit *emit)
 
 static void pump(struct emit *emit)
 {
-    while (!emit->store_failed && has_room(emit) && emit_next(emit)) {
+    while (emit->not_stored == 0 && has_room(emit) && emit_next(emit)) {
         struct aivo_message_id id;
         struct aivo_error error;
         enum aivo_status status = aivo_client_send(emit->conn.client, emit->event, emit->held, &id, &error);
@@ -49,7 +50,7 @@ static void pump(struct emit *emit)
                 memcpy(cli_jobs_get(&emit->jobs, number)->id, id.text, sizeof(id.text));
             }
         } else {
-            emit->store_failed = status == AIVO_E_STORE;
+            *(status == AIVO_E_STORE ? &emit->not_stored : &emit->bad_lines) += 1;
             emit_refuse_held(emit, "not queued", error.message);
         }
         free(emit->held);
@@ -60,36 +61,76 @@ static void pump(struct emit *emit)
     }
 }
 
+/* Will nothing more be put on disk? */
 static bool source_is_dry(const struct emit *emit)
 {
-    return emit->store_failed || (emit->source_ended && !emit->held);
+    return emit->not_stored > 0 || (emit->source_ended && !emit->held);
 }
 
+/* Lines that were there and were not taken. One read tells what stands in a pipe; it never waits for the writer. */
+static bool has_unread(struct emit *emit)
+{
+    struct cli_input *input = &emit->input;
+    if (!emit->from_input || emit_next(emit)) {
+        return emit->held != NULL;
+    }
+    struct pollfd fd = {.fd = input->fd, .events = POLLIN};
+    if (!emit->source_ended && poll(&fd, 1, 0) > 0 && (!cli_input_fill(input) || emit_next(emit))) {
+        return true;
+    }
+    return !emit->source_ended && input->used > input->taken; /* the beginning of a line */
+}
+
+/* Tells which line was the last one taken where there are more. */
+static bool tell_unread(struct emit *emit, bool timed_out)
+{
+    if (!has_unread(emit)) {
+        if (!emit->source_ended) {
+            cli_say(CLI_LOG_INFO, "the input was still open after line %llu", (unsigned long long)emit->input.line);
+        }
+        return false;
+    }
+    uint64_t last = emit->held ? emit->held_line - 1 : emit->input.line;
+    cli_say(CLI_LOG_ERROR, "%sinput after line %llu was not read",
+            timed_out && !has_room(emit) ? "the queue is full: " : "", (unsigned long long)last);
+    return true;
+}
+
+/* What is not on disk counts for more than what waits there: 75 is a promise that nothing is lost. */
 static int finish(struct emit *emit, bool timed_out)
 {
     struct cli_conn *conn = &emit->conn;
+    bool unread = tell_unread(emit, timed_out);
     if (emit->from_input || conn->interrupted) {
-        cli_say(CLI_LOG_INFO, "%llu queued, %llu delivered, %llu died, expired or evicted, %llu bad lines",
+        cli_say(CLI_LOG_INFO,
+                "%llu queued, %llu delivered, %llu died, expired or evicted, %llu not stored, %llu bad line%s",
                 (unsigned long long)emit->accepted, (unsigned long long)emit->delivered,
-                (unsigned long long)emit->in_error, (unsigned long long)emit->bad_lines);
-    }
-    if (timed_out && !source_is_dry(emit)) {
-        cli_say(CLI_LOG_ERROR, "the queue is full: input after line %llu was not read",
-                (unsigned long long)(emit->held ? emit->held_line - 1 : emit->input.line));
+                (unsigned long long)emit->in_error, (unsigned long long)emit->not_stored,
+                (unsigned long long)emit->bad_lines, emit->bad_lines == 1 ? "" : "s");
     }
     struct aivo_queue_stats stats;
     if (aivo_client_queue_stats(conn->client, &stats) == AIVO_OK) {
         emit->waiting = stats.pending;
     }
+    bool refused = false;
     if (emit->waiting > 0) {
         cli_say(CLI_LOG_ERROR, "%llu still queued in %s", (unsigned long long)emit->waiting, emit->flags.durable);
-        bool refused = !conn->connected && cli_conn_failure_code(&conn->why) == CLI_EXIT_REFUSED;
-        return refused ? cli_conn_failure(conn) : CLI_EXIT_QUEUED;
+        refused = !conn->connected && cli_conn_failure_code(&conn->why) == CLI_EXIT_REFUSED;
     }
-    if (emit->store_failed) {
+    int failure = refused ? cli_conn_failure(conn) : CLI_EXIT_OK;
+    if (emit->not_stored > 0) {
         return CLI_EXIT_CANTCREAT;
     }
-    return emit->in_error + emit->bad_lines > 0 ? CLI_EXIT_PROBLEM : CLI_EXIT_OK;
+    if (refused) {
+        return failure;
+    }
+    if (unread || emit->bad_lines > 0) {
+        return CLI_EXIT_PROBLEM;
+    }
+    if (emit->waiting > 0) {
+        return CLI_EXIT_QUEUED;
+    }
+    return emit->in_error > 0 ? CLI_EXIT_PROBLEM : CLI_EXIT_OK;
 }
 
 /* --timeout counts from the last progress, but not while input may still come and has room. */

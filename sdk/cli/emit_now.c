@@ -127,6 +127,7 @@ static bool pump(struct emit *emit)
             emit->open_bytes += bytes;
             cli_conn_progress(&emit->conn);
         } else {
+            emit->bad_lines++;
             emit_refuse_held(emit, "not sent", aivo_strerror(status));
         }
         free(emit->held);
@@ -151,8 +152,8 @@ static void on_change(struct cli_conn *conn)
 {
     struct emit *emit = conn->user;
     if (!conn->connected && !emit->flags.ack && emit->open_lines > 0) {
-        cli_say(CLI_LOG_ERROR, "%llu events may not have arrived: the connection was lost",
-                (unsigned long long)emit->open_lines);
+        cli_say(CLI_LOG_ERROR, "%llu event%s may not have arrived: the connection was lost",
+                (unsigned long long)emit->open_lines, emit->open_lines == 1 ? "" : "s");
         emit->unanswered += emit->open_lines;
         emit->open_lines = emit->open_bytes = 0;
     }
@@ -196,13 +197,15 @@ static int finish(struct emit *emit)
         return cli_conn_failure(conn);
     }
     if (emit->open_lines > 0) {
-        cli_say(CLI_LOG_ERROR, "%llu events are not known to have arrived", (unsigned long long)emit->open_lines);
+        cli_say(CLI_LOG_ERROR, "%llu event%s not known to have arrived", (unsigned long long)emit->open_lines,
+                emit->open_lines == 1 ? " is" : "s are");
         emit->unanswered += emit->open_lines;
     }
     if (emit->from_input || conn->interrupted) {
-        cli_say(CLI_LOG_INFO, "%llu sent, %llu delivered, %llu answered with an error, %llu bad lines",
+        cli_say(CLI_LOG_INFO, "%llu sent, %llu delivered, %llu answered with an error, %llu bad line%s",
                 (unsigned long long)emit->accepted, (unsigned long long)emit->delivered,
-                (unsigned long long)emit->in_error, (unsigned long long)emit->bad_lines);
+                (unsigned long long)emit->in_error, (unsigned long long)emit->bad_lines,
+                emit->bad_lines == 1 ? "" : "s");
     }
     if (conn->interrupted && !conn->connected) {
         return cli_conn_failure_code(&conn->why);

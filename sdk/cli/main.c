@@ -2,10 +2,13 @@
 #include "cli.h"
 #include "report.h"
 #include <aivo/aivo.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_command *const commands[] = {&cli_watch, &cli_emit, &cli_listen, &cli_queue, &cli_token};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -185,10 +188,27 @@ static int dispatch(int argc, char **argv)
     return command->verbs ? run_verb(command, argc - 2, argv + 2) : command->run(command, argc - 2, argv + 2);
 }
 
+/* A descriptor that was closed would be given to the next file that is opened: a signalfd in the place of standard
+ * input, a database that standard error is written into. Standard output stays one that cannot be written. */
+static bool open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        bool closed = fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+        if (closed && open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!open_standard()) {
+        return CLI_EXIT_SOFTWARE;
+    }
     setlocale(LC_CTYPE, "");  /* the terminal's character set; numbers keep their point */
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is seen as a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
     int code = dispatch(argc, argv);
     cli_out_flush();
     if (!cli_out_failed() || cli_out_closed()) {

@@ -89,6 +89,7 @@ const quote = (word) => `'${word.replaceAll("'", "'\\''")}'`;
 // What to spawn: the program itself, or with "tty" under script(1), which gives it a terminal.
 function commandOf(step) {
   const program = step.program ? join(build, 'sdk', step.program) : cli;
+  if (step.shell) return ['sh', ['-c', step.shell, 'sh', program, ...step.args]];
   if (!step.tty) return [program, step.args];
   const line = `stty cols ${step.tty.columns ?? 80}; exec ${[program, ...step.args].map(quote).join(' ')}`;
   return ['script', ['-qec', line, '/dev/null']];
