@@ -1,6 +1,7 @@
 #include "certificate.h"
 #include "server.h"
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,12 +22,52 @@ static int passphrase(char *out, int size, int writing, void *config_ptr)
     return (int)len;
 }
 
-/* Which of the files, and what OpenSSL says. */
-static bool explain(const char *what, const char *path, char *error, size_t error_size)
+struct pem_content {
+    bool certificate, key, locked; /* locked: the key is encrypted */
+};
+
+static struct pem_content pem_content(const char *path)
+{
+    struct pem_content found = {0};
+    BIO *file = BIO_new_file(path, "r");
+    char *name = NULL, *header = NULL;
+    unsigned char *data = NULL;
+    long len = 0;
+    while (file && PEM_read_bio(file, &name, &header, &data, &len) == 1) {
+        found.certificate |= strstr(name, "CERTIFICATE") && !strstr(name, "REQUEST");
+        if (strstr(name, "PRIVATE KEY")) {
+            found.key = true;
+            found.locked |= strncmp(name, "ENCRYPTED", 9) == 0 || strstr(header, "ENCRYPTED");
+        }
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, (size_t)len);
+    }
+    BIO_free(file);
+    return found;
+}
+
+/* What OpenSSL says about the common mistakes names its own parts ("PEM lib") and not the mistake: so the file is
+ * looked at. Which of the files, and what is wrong with it. */
+static bool explain(const struct srv_config *config, const char *what, const char *path, char *error, size_t error_size)
 {
     unsigned long code = ERR_peek_last_error();
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
-    snprintf(error, error_size, "%s %s: %s", what, path, reason ? reason : "cannot be used");
+    /* It was read, and does not fit; the second is said of a key of another algorithm. */
+    bool mismatch = ERR_GET_LIB(code) == ERR_LIB_X509 ||
+                    (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_NO_CERTIFICATE_ASSIGNED);
+    const char *words = code ? ERR_reason_error_string(code) : NULL;
+    bool key = strcmp(what, "SSL_KEY_PATH") == 0;
+    struct pem_content found = pem_content(path);
+    const char *reason = words ? words : "cannot be used";
+    if (key && !found.key)
+        reason = "no complete PEM private key in this file";
+    else if (!key && !found.certificate)
+        reason = "no complete PEM certificate in this file";
+    else if (key && mismatch)
+        reason = "this key is not the certificate's";
+    else if (key && found.locked)
+        reason = config->ssl_passphrase ? "wrong SSL_PASSPHRASE" : "the key is encrypted: set SSL_PASSPHRASE";
+    snprintf(error, error_size, "%s %s: %s", what, path, reason);
     ERR_clear_error();
     return false;
 }
@@ -37,12 +78,12 @@ static bool load(SSL_CTX *ctx, const struct srv_config *config, char *error, siz
     SSL_CTX_set_default_passwd_cb(ctx, passphrase);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)config);
     if (SSL_CTX_use_certificate_chain_file(ctx, config->ssl_cert_path) != 1)
-        return explain("SSL_CERT_PATH", config->ssl_cert_path, error, error_size);
+        return explain(config, "SSL_CERT_PATH", config->ssl_cert_path, error, error_size);
     if (SSL_CTX_use_PrivateKey_file(ctx, config->ssl_key_path, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
-        return explain("SSL_KEY_PATH", config->ssl_key_path, error, error_size);
+        return explain(config, "SSL_KEY_PATH", config->ssl_key_path, error, error_size);
     if (config->ssl_ca_path && SSL_CTX_load_verify_locations(ctx, config->ssl_ca_path, NULL) != 1)
-        return explain("SSL_CA_PATH", config->ssl_ca_path, error, error_size);
+        return explain(config, "SSL_CA_PATH", config->ssl_ca_path, error, error_size);
     return true;
 }
 
