@@ -205,8 +205,8 @@ enum aivo_status aivo_history_file_read(struct aivo_history_file *f, enum aivo_h
                                         void *user, struct aivo_error *err)
 {
     static const char *const sql[] = {
-        "SELECT time, 1, latency, latency, latency, latency, lost, observed, level, event FROM sample"
-        " WHERE time >= ? AND time < ? ORDER BY time, rowid",
+        ("SELECT time, 1, latency, latency, latency, latency, lost, observed, level, event FROM sample"
+         " WHERE time >= ? AND time < ? ORDER BY time, rowid"),
         "SELECT * FROM minute WHERE time >= ? AND time < ? ORDER BY time",
         "SELECT * FROM hour WHERE time >= ? AND time < ? ORDER BY time",
     };
