@@ -9,14 +9,36 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG         4096
 #define ACCEPT_PER_TURN 64
 
+/* Whoever reads the log must learn what to raise; one line a minute, since peers cause them. */
+static void warn_refused(struct srv_server *server, int error)
+{
+    unsigned before;
+    if (!srv_log_bounded(&server->refusals, 1, srv_server_now(server), &before))
+        return;
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (error == ENFILE)
+        srv_log(&server->log, SRV_LOG_WARN,
+                "the system has no file descriptor left: connections are refused "
+                "(%u more in the minute before); raise fs.file-max",
+                before);
+    else
+        srv_log(&server->log, SRV_LOG_WARN,
+                "no file descriptor left, the limit is %llu: connections are refused "
+                "(%u more in the minute before); raise it with ulimit -n, or LimitNOFILE= of a systemd unit (%d are "
+                "used at most)",
+                (unsigned long long)limit.rlim_cur, before, SRV_MAX_FDS);
+}
+
 /* No descriptor left: the pending connection is taken with the spare one and closed, else it would wake us forever. */
-static void refuse_one(struct srv_server *server)
+static void refuse_one(struct srv_server *server, int error)
 {
     close(server->spare_fd);
     int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -24,6 +46,7 @@ static void refuse_one(struct srv_server *server)
         close(fd);
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     srv_metrics_error(&server->metrics, SRV_ERROR_SOCKET_ERROR);
+    warn_refused(server, error);
 }
 
 static void accept_ready(uv_poll_t *handle, int status, int events)
@@ -39,7 +62,7 @@ static void accept_ready(uv_poll_t *handle, int status, int events)
             lws_adopt_socket_vhost(server->vhost, fd); /* closes it if it fails */
             srv_server_poke(server);
         } else if (errno == EMFILE || errno == ENFILE) {
-            refuse_one(server);
+            refuse_one(server, errno);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
             return;

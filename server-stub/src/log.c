@@ -1,6 +1,7 @@
 #include "log.h"
 #include "json.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,4 +175,20 @@ void srv_log_fields(const struct srv_log *log, enum srv_log_level level, const c
 {
     if (srv_log_enabled(log, level))
         emit(log, level, message, fields, count);
+}
+
+bool srv_log_bounded(struct srv_log_bound *bound, unsigned most, uint64_t now_ms, unsigned *left_out)
+{
+    *left_out = 0;
+    if (now_ms >= bound->ends_ms) {
+        *left_out = bound->left_out;
+        *bound = (struct srv_log_bound){.ends_ms = now_ms + 60000};
+    }
+    if (bound->written >= most) {
+        if (bound->left_out < UINT_MAX)
+            bound->left_out++;
+        return false;
+    }
+    bound->written++;
+    return true;
 }

@@ -46,6 +46,15 @@ void srv_log(const struct srv_log *log, enum srv_log_level level, const char *fo
 void srv_log_fields(const struct srv_log *log, enum srv_log_level level, const char *message,
                     const struct srv_log_field *fields, unsigned count);
 
+/* A bound on lines that peers can cause: at most `most` of them in a minute. */
+struct srv_log_bound {
+    uint64_t ends_ms; /* of the minute that is counted; zero at first */
+    unsigned written, left_out;
+};
+/* May a line be written now? *left_out becomes the number of those that were not since the last minute with lines, and
+ * is 0 but for the first line of a minute. now_ms is monotonic. */
+bool srv_log_bounded(struct srv_log_bound *bound, unsigned most, uint64_t now_ms, unsigned *left_out);
+
 /* The pure part: appends the line with its newline. unix_ms is the time it shows. */
 void srv_log_format(struct aivo_buf *out, bool json, enum srv_log_level level, uint64_t unix_ms, const char *message,
                     const struct srv_log_field *fields, unsigned count);

@@ -113,6 +113,27 @@ static void raise_fd_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* libwebsockets' own lines come to a function without a context, so there can be one server in a process. */
+static struct srv_server *library_speaks_to;
+
+static void library_line(int level, const char *text)
+{
+    struct srv_server *server = library_speaks_to;
+    if (!server)
+        return;
+    /* The connection is closed without an answer: the library gives no chance to say 431. */
+    if (strncmp(text, "Ran out of header data space", 28) == 0)
+        srv_metrics_error(&server->metrics, SRV_ERROR_BAD_PACKET);
+    enum srv_log_level as = level & LLL_ERR ? SRV_LOG_WARN : SRV_LOG_DEBUG;
+    unsigned left_out;
+    if (!srv_log_enabled(&server->log, as) ||
+        !srv_log_bounded(&server->library_lines, SRV_LIBRARY_LINES, srv_mono_us() / 1000, &left_out))
+        return;
+    if (left_out)
+        srv_log(&server->log, as, "libwebsockets: %u further lines were left out", left_out);
+    srv_log(&server->log, as, "libwebsockets: %.*s", (int)strcspn(text, "\r\n"), text);
+}
+
 static bool start_lws(struct srv_server *server, char *error, size_t error_size)
 {
     void *loops[] = {&server->loop};
@@ -130,7 +151,8 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
     };
     if (server->config->ssl_enabled)
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    lws_set_log_level(srv_log_enabled(&server->log, SRV_LOG_DEBUG) ? LLL_ERR | LLL_WARN : LLL_ERR, NULL);
+    library_speaks_to = server;
+    lws_set_log_level(srv_log_enabled(&server->log, SRV_LOG_DEBUG) ? LLL_ERR | LLL_WARN : LLL_ERR, library_line);
     server->context = lws_create_context(&info);
     if (!server->context) {
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
@@ -145,8 +167,6 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
                  server->config->ssl_enabled ? " with this certificate" : "");
         return false;
     }
-    if (!srv_log_enabled(&server->log, SRV_LOG_DEBUG))
-        lws_set_log_level(0, NULL); /* from now on its lines are about what peers do wrong: they could fill a disk */
     return true;
 }
 
@@ -243,6 +263,7 @@ void srv_server_stop(struct srv_server *server)
         lws_context_destroy(server->context);
         uv_run(&server->loop, UV_RUN_NOWAIT); /* libwebsockets' handles finish closing */
     }
+    library_speaks_to = NULL;
     srv_hub_free(&server->hub);
     srv_engine_free(&server->engine);
     uv_walk(&server->loop, close_handle, NULL);

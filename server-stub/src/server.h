@@ -15,6 +15,7 @@
 #define SRV_MAX_FDS          65536 /* the limit on open files is raised to this at most */
 #define SRV_MAX_QUEUE_BYTES  ((size_t)4 * 1024 * 1024) /* a connection's, at least; four payloads if that is more */
 #define SRV_CLOSE_TIMEOUT_S  5                         /* for a peer that does not take its last bytes */
+#define SRV_LIBRARY_LINES    10                        /* of libwebsockets in the log, a minute */
 #define SRV_DRAIN_GRACE_MS   100                       /* what has arrived by then is still handled */
 #define SRV_DRAIN_WORK_MS    7000                      /* events in work may take so long after SIGTERM */
 #define SRV_DRAIN_GOODBYE_MS 1500                      /* for peers to answer the close, once nothing is in work */
@@ -30,6 +31,8 @@ enum srv_drain_stage {
 struct srv_server {
     const struct srv_config *config;
     struct srv_log log;
+    struct srv_log_bound library_lines; /* what libwebsockets says about peers */
+    struct srv_log_bound refusals;      /* connections refused for want of descriptors */
     struct srv_metrics metrics;
     struct srv_auth *auth; /* NULL: no authentication */
     struct srv_cors *cors;

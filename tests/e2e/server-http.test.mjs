@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import net from "node:net";
 import test from "node:test";
-import { AivoServer, connected, event, request } from "./lib/aivo-server.mjs";
+import { AivoServer, connected, event, raw, request } from "./lib/aivo-server.mjs";
 import { certificates } from "./lib/certificates.mjs";
 import { secret } from "./lib/peers.mjs";
-import { programs, slow, temporaryFolder } from "./lib/process.mjs";
+import { programs, slow, temporaryFolder, until } from "./lib/process.mjs";
 
 const polling = "/socket.io/?EIO=4&transport=polling";
 
@@ -148,4 +149,29 @@ test("started with standard input and standard error closed it serves, and ends 
   assert.equal((await fetch(`${line.trim().slice(13)}/healthz`)).status, 200);
   child.kill("SIGTERM");
   assert.deepEqual(await ended, { code: 0, signal: null });
+});
+
+// What is written while nobody looks must be machine readable, also what the library says about peers.
+test("LOG_FORMAT=json: one object a line, too large headers and a want of descriptors included", async (t) => {
+  const server = await AivoServer.start(t, { LOG_FORMAT: "json" });
+  for (let i = 0; i < 30; i++) await raw(server.port, `GET /healthz HTTP/1.1\r\nHost: a\r\nCookie: ${"a".repeat(20000)}\r\n\r\n`);
+  assert.equal(await server.metric('websocket_errors_total{type="bad_packet"}'), 30);
+  const lines = server.stderr.trim().split("\n").map((line) => JSON.parse(line));
+  const about = lines.filter((line) => /Ran out of header data space/.test(JSON.stringify(line)));
+  assert.equal(about.length, 10);
+});
+
+test("no descriptor left: one line says what to raise", async (t) => {
+  const script = 'ulimit -n 40; exec "$0" --port 0';
+  const child = spawn("sh", ["-c", script, programs.server], { cwd: temporaryFolder(t), stdio: ["ignore", "pipe", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  let errors = "";
+  child.stderr.on("data", (data) => (errors += data));
+  const line = await new Promise((resolve) => child.stdout.once("data", (data) => resolve(String(data))));
+  const port = Number(new URL(line.trim().slice(13)).port);
+  const sockets = Array.from({ length: 60 }, () => net.connect(port, "127.0.0.1").on("error", () => {}));
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  await until(() => /no file descriptor left, the limit is 40: .*ulimit -n/.test(errors), "the warning");
+  await until(() => sockets.filter((socket) => socket.closed).length >= 20, "the refusals");
+  assert.equal(errors.match(/descriptor/g).length, 1);
 });

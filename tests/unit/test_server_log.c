@@ -165,11 +165,34 @@ static void test_level(void **state)
     assert_null(strstr(got, "neither"));
 }
 
+/* Two lines a minute: the third is left out, and the first of a later minute says how many were. */
+static void test_bound(void **state)
+{
+    (void)state;
+    struct srv_log_bound bound = {0};
+    unsigned left_out = 99;
+    assert_true(srv_log_bounded(&bound, 2, 1000, &left_out));
+    assert_int_equal(left_out, 0);
+    assert_true(srv_log_bounded(&bound, 2, 1000, &left_out));
+    for (int i = 0; i < 3; i++)
+        assert_false(srv_log_bounded(&bound, 2, 60999, &left_out));
+    assert_true(srv_log_bounded(&bound, 2, 61000, &left_out));
+    assert_int_equal(left_out, 3);
+    assert_true(srv_log_bounded(&bound, 2, 61000, &left_out));
+    assert_int_equal(left_out, 0);
+    assert_false(srv_log_bounded(&bound, 2, 61001, &left_out));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time),  cmocka_unit_test(test_text),   cmocka_unit_test(test_text_is_clean),
-        cmocka_unit_test(test_json),  cmocka_unit_test(test_bounds), cmocka_unit_test(test_cut_at_character),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_text_is_clean),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_cut_at_character),
         cmocka_unit_test(test_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
