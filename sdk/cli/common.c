@@ -10,6 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The library's limits: its own messages name options, not flags. */
+#define PATH_MAX_BYTES 1024
+#define NAMESPACE_MAX  512
+#define PINS_MAX       16
+
 static const char *const protocols[] = {"socketio", "websocket", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
@@ -146,6 +151,7 @@ static bool check_pins(const char *pins, char error[CLI_ERROR_MAX])
 {
     static const char prefix[] = "sha256//";
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t count = 0;
     for (const char *pin = pins;; pin++) {
         size_t len = strcspn(pin, ";");
         /* 32 bytes in base64: 43 digits and one '=' */
@@ -153,11 +159,60 @@ static bool check_pins(const char *pins, char error[CLI_ERROR_MAX])
             strspn(pin + sizeof(prefix) - 1, digits) != 43 || pin[len - 1] != '=') {
             return cli_fail(error, "--pin: '%s' is not sha256// and the base64 of 32 bytes", pins);
         }
+        if (++count > PINS_MAX) {
+            return cli_fail(error, "--pin: more than %d pins", PINS_MAX);
+        }
         pin += len;
         if (*pin == '\0') {
             return true;
         }
     }
+}
+
+/* A plain WebSocket has neither a CONNECT packet, whose payload credentials are, nor namespaces. */
+static bool check_plain(const struct cli_common *common, char error[CLI_ERROR_MAX])
+{
+    const struct {
+        const char *flag, *value;
+    } carried[] = {{"--token", common->token},
+                   {"--token-file", common->token_file},
+                   {"--token-secret", common->token_secret},
+                   {"--user", common->user},
+                   {"--auth", common->auth}};
+    if (common->protocol != AIVO_PROTOCOL_WEBSOCKET) {
+        return true;
+    }
+    if (common->nsp) {
+        return cli_fail(error, "--namespace: a plain WebSocket has no namespaces");
+    }
+    for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+        if (carried[i].value) {
+            return cli_fail(error, "%s: a plain WebSocket has no CONNECT payload that could carry it", carried[i].flag);
+        }
+    }
+    return true;
+}
+
+/* Does it begin with a slash, and has it neither more than most bytes nor one of those, nor a control character? */
+static bool check_slashed(const char *flag, const char *value, size_t most, const char *forbidden,
+                          char error[CLI_ERROR_MAX])
+{
+    if (!value) {
+        return true;
+    }
+    if (value[0] != '/') {
+        return cli_fail(error, "%s: '%s' does not begin with /", flag, value);
+    }
+    if (strlen(value) > most) {
+        return cli_fail(error, "%s: %zu bytes, and %zu is the limit", flag, strlen(value), most);
+    }
+    for (const char *c = value; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f || strchr(forbidden, *c)) {
+            return cli_fail(error, "%s: '%.300s' has a character that does not belong into one at byte %zu", flag,
+                            value, (size_t)(c - value) + 1);
+        }
+    }
+    return true;
 }
 
 /* A plain WebSocket's path is its URL's: --path takes its place there. */
@@ -171,7 +226,8 @@ static bool put_path(struct cli_common *common, char error[CLI_ERROR_MAX])
     const char *query = common->url + host + strcspn(common->url + host, "?#");
     int len =
         snprintf(common->with_path, sizeof(common->with_path), "%.*s%s%s", (int)host, common->url, common->path, query);
-    return (len > 0 && (size_t)len < sizeof(common->with_path)) || cli_fail(error, "--path: too long");
+    return (len > 0 && (size_t)len < sizeof(common->with_path)) ||
+           cli_fail(error, "--path: the URL with it is longer than %zu bytes", sizeof(common->with_path) - 1);
 }
 
 bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
@@ -180,14 +236,10 @@ bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
     if (!common->timeout_given) {
         common->timeout_ms = CLI_TIMEOUT_DEFAULT_MS;
     }
-    if (!cli_url_check(common->url, error) || !check_credentials(common, error)) {
+    if (!cli_url_check(common->url, error) || !check_plain(common, error) || !check_credentials(common, error) ||
+        !check_slashed("--namespace", common->nsp, NAMESPACE_MAX, ",", error) ||
+        !check_slashed("--path", common->path, PATH_MAX_BYTES, " ?#", error)) {
         return false;
-    }
-    if (common->nsp && common->nsp[0] != '/') {
-        return cli_fail(error, "--namespace: '%s' does not begin with /", common->nsp);
-    }
-    if (common->path && common->path[0] != '/') {
-        return cli_fail(error, "--path: '%s' does not begin with /", common->path);
     }
     if (!check_file("ca", common->ca, error) || !check_file("cert", common->cert, error) ||
         !check_file("key", common->key, error)) {

@@ -97,6 +97,9 @@ static void say_state(const struct cli_conn *conn, enum aivo_state from)
     const char *why = conn->why.status != AIVO_OK ? conn->why.message : "";
     const char *colon = *why ? ": " : "";
     char sid[64];
+    if (conn->closing) {
+        return;
+    }
     switch (conn->state) {
     case AIVO_STATE_CONNECTING:
         cli_say(CLI_LOG_INFO, "connecting to %s", conn->url);
@@ -144,7 +147,7 @@ void cli_conn_notice(struct cli_conn *conn, const struct aivo_error *error)
     if (!conn->connected) {
         conn->why = *error; /* each further attempt that fails says so here */
     }
-    cli_say(known ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s", error->message);
+    cli_say(known || conn->closing ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s", error->message);
 }
 
 static void on_notice(struct aivo_client *client, const struct aivo_error *error, void *user)
@@ -213,6 +216,22 @@ static int exit_code_of_create(enum aivo_status status)
     }
 }
 
+/* Flags were checked, so what is left to be invalid is the URL (or a certificate's file, which names itself). */
+static int say_not_created(const struct cli_conn *conn, const struct aivo_error *error)
+{
+    int code = exit_code_of_create(error->status);
+    const struct cli_command *command = conn->common->command;
+    bool option = error->status != AIVO_E_INVALID || strncmp(error->message, "option", 6) == 0;
+    if (code != CLI_EXIT_USAGE || !command) {
+        cli_say(CLI_LOG_ERROR, "%s", error->message);
+    } else if (option) {
+        cli_usage_error(command, "%s", error->message);
+    } else {
+        cli_usage_error(command, "URL: '%.160s': %s", conn->url, error->message);
+    }
+    return code;
+}
+
 int cli_conn_open(struct cli_conn *conn, const struct cli_common *common, struct aivo_options *options)
 {
     *conn = (struct cli_conn){.common = common, .timeout_ms = common->timeout_ms, .progress_ms = cli_now_ms()};
@@ -236,9 +255,8 @@ int cli_conn_open(struct cli_conn *conn, const struct cli_common *common, struct
     free(payload);
     options->auth = NULL;
     if (status != AIVO_OK) {
-        cli_say(CLI_LOG_ERROR, "%s", error.message);
         close(conn->signal_fd);
-        return exit_code_of_create(status);
+        return say_not_created(conn, &error);
     }
     aivo_client_on_state(conn->client, on_state, conn);
     aivo_client_on_notice(conn->client, on_notice, conn);
@@ -254,6 +272,7 @@ void cli_conn_start(struct cli_conn *conn)
 void cli_conn_close(struct cli_conn *conn)
 {
     conn->on_change = NULL;
+    conn->closing = true;
     int64_t until = cli_now_ms() + CLOSE_MS;
     aivo_client_stop(conn->client);
     while (aivo_client_state(conn->client) != AIVO_STATE_DISCONNECTED) {
@@ -359,7 +378,9 @@ int cli_conn_failure_code(const struct aivo_error *why)
 int cli_conn_failure(const struct cli_conn *conn)
 {
     int code = cli_conn_failure_code(&conn->why);
-    if (conn->why.status == AIVO_OK) {
+    if (conn->why.status == AIVO_OK && (conn->interrupted || conn->common->timeout_ms == 0)) {
+        cli_say(CLI_LOG_ERROR, "no connection to %s yet", conn->url);
+    } else if (conn->why.status == AIVO_OK) {
         cli_say(CLI_LOG_ERROR, "no connection to %s within %lld ms", conn->url, (long long)conn->common->timeout_ms);
     } else {
         cli_say(CLI_LOG_ERROR, "%s: %s", conn->url, conn->why.message);

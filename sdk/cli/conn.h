@@ -28,6 +28,7 @@ struct cli_conn {
     int64_t timeout_ms;  /* without progress; 0: none. At first --timeout; a command may change it */
     int64_t progress_ms; /* monotonic: when that began to count */
     bool interrupted;    /* SIGINT or SIGTERM came */
+    bool closing;        /* the outcome was told: what still ends is no news */
     bool connected;      /* now */
     bool ever_connected;
     enum aivo_state state;

@@ -68,10 +68,13 @@ enum cli_log {
     CLI_LOG_DEBUG,
 };
 
+struct cli_command;
+
 /* The flags of every command that connects. NULL is not given. */
 struct cli_common {
-    const char *url;      /* the first word */
-    char with_path[2048]; /* plain WebSocket with --path: the URL with that path in it; else "" */
+    const struct cli_command *command; /* whose flags these are: its name stands in front of what is wrong */
+    const char *url;                   /* the first word */
+    char with_path[2048];              /* plain WebSocket with --path: the URL with that path in it; else "" */
     const char *token, *token_file, *token_secret, *user, *auth;
     const char *nsp, *path;
     const char *ca, *cert, *key, *pin;

@@ -114,6 +114,7 @@ int cli_command_parse(const struct cli_command *self, int argc, char **argv, voi
         return cli_usage_error(self, "the %s is missing", words->count < self->url_at ? "FILE" : "URL");
     }
     common->url = words->word[self->url_at];
+    common->command = self;
     if (!cli_common_check(common, error)) {
         return cli_usage_error(self, "%s", error);
     }

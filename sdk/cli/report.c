@@ -69,7 +69,7 @@ static void add_latencies(cJSON *object, const struct aivo_quality *q)
     add_figure(object, "p50_ms", q->p50_ms);
     add_figure(object, "p95_ms", q->p95_ms);
     add_figure(object, "p99_ms", q->p99_ms);
-    add_figure(object, "jitter_ms", q->jitter_ms);
+    add_figure(object, "jitter_ms", q->samples >= 2 && q->stable_known ? q->jitter_ms : NAN); /* one does not vary */
     add_figure(object, "loss_pct", q->loss_pct);
     add_figure(object, "loss_low_pct", q->loss_low_pct);
     add_figure(object, "loss_high_pct", q->loss_high_pct);
@@ -85,8 +85,14 @@ static void add_latencies(cJSON *object, const struct aivo_quality *q)
     add_figure(object, "handler_ms", q->handler_ms);
 }
 
-static void add_causes(cJSON *object, const struct aivo_quality *q)
+/* Without a connection there is no score that anything could take points off, unless that is why it went. */
+static void add_causes(cJSON *object, const struct cli_snapshot *snapshot)
 {
+    const struct aivo_quality *q = &snapshot->quality;
+    if (snapshot->state != AIVO_STATE_CONNECTED && q->cause_count == 0) {
+        cJSON_AddNullToObject(object, "causes");
+        return;
+    }
     cJSON *causes = cJSON_AddArrayToObject(object, "causes");
     for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
         cJSON *cause = cJSON_CreateObject();
@@ -116,7 +122,7 @@ char *cli_snapshot_json(const struct cli_snapshot *snapshot)
     add_figure(object, "score", q->score);
     add_latencies(object, q);
     add_count(object, "samples", q->samples);
-    add_causes(object, q);
+    add_causes(object, snapshot);
     add_queue(object, snapshot->queue);
     add_count(object, "reconnects", q->reconnects);
     char *text = cJSON_PrintUnformatted(object); /* NULL too where an allocation above failed for good */
@@ -249,7 +255,8 @@ void cli_summary_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX
     put_loss(&text, q);
     put(&text, ", ");
     put_percentiles(&text, q);
-    put(&text, " ms, %llu reconnects, last %s", (unsigned long long)q->reconnects, aivo_level_name(q->level));
+    put(&text, " ms, %llu reconnect%s, last %s", (unsigned long long)q->reconnects, q->reconnects == 1 ? "" : "s",
+        aivo_level_name(q->level));
 }
 
 void cli_history_add(struct cli_history *history, double latency_ms)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATH_MAX_BYTES 1024
+
 void aivo_options_init(struct aivo_options *o)
 {
     *o = (struct aivo_options){
@@ -164,12 +166,16 @@ static enum aivo_status check_texts(const struct aivo_options *o, struct aivo_er
 {
     if (o->protocol != AIVO_PROTOCOL_SOCKETIO && o->protocol != AIVO_PROTOCOL_WEBSOCKET)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option protocol has no such value: %d", (int)o->protocol);
-    if (o->path &&
-        (o->path[0] != '/' || has_control_bytes(o->path) || strpbrk(o->path, " ?#") || strlen(o->path) > 1024))
+    if (o->path && strlen(o->path) > PATH_MAX_BYTES)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option path is %zu bytes long: %d is the limit", strlen(o->path),
+                              PATH_MAX_BYTES);
+    if (o->nsp && strlen(o->nsp) > AIVO_SIO_MAX_NAMESPACE)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option nsp is %zu bytes long: %d is the limit", strlen(o->nsp),
+                              (int)AIVO_SIO_MAX_NAMESPACE);
+    if (o->path && (o->path[0] != '/' || has_control_bytes(o->path) || strpbrk(o->path, " ?#")))
         return aivo_error_set(err, AIVO_E_INVALID, 0,
                               "option path '%.100s': it must begin with '/', without spaces, '?' and '#'", o->path);
-    if (!o->nsp || o->nsp[0] != '/' || has_control_bytes(o->nsp) || strchr(o->nsp, ',') ||
-        strlen(o->nsp) > AIVO_SIO_MAX_NAMESPACE)
+    if (!o->nsp || o->nsp[0] != '/' || has_control_bytes(o->nsp) || strchr(o->nsp, ','))
         return aivo_error_set(err, AIVO_E_INVALID, 0,
                               "option nsp '%.100s': a namespace begins with '/' and has no comma",
                               o->nsp ? o->nsp : "");

@@ -127,9 +127,16 @@ static void test_json_values(void **state)
     assert_non_null(strstr(text, "\"state\":\"reconnecting\",\"level\":\"Offline\",\"score\":0,\"latency_ms\":null,"));
     assert_non_null(strstr(text, "\"loss_pct\":null"));
     assert_non_null(strstr(text, "\"stable\":null"));
+    assert_non_null(strstr(text, "\"causes\":null,"));
     assert_non_null(strstr(text, "\"queue\":{\"pending\":null,\"in_flight\":null,\"dead\":null}"));
     free(text);
+    s.quality.samples = 1; /* one sample has a deviation of 0 and says nothing */
+    s.quality.jitter_ms = 0;
+    text = cli_snapshot_json(&s);
+    assert_non_null(strstr(text, "\"jitter_ms\":null,"));
+    free(text);
     s = known();
+    s.quality.jitter_ms = 1.5;
     struct aivo_queue_stats stats = {.pending = 3, .in_flight = 1, .dead = 0};
     s.queue = &stats;
     text = cli_snapshot_json(&s);
@@ -138,6 +145,7 @@ static void test_json_values(void **state)
     assert_non_null(strstr(text, "\"loss_pct\":0,\"loss_low_pct\":0,\"loss_high_pct\":27.753,"));
     assert_non_null(strstr(text, "\"stable\":true"));
     assert_non_null(strstr(text, "\"causes\":[],"));
+    assert_non_null(strstr(text, "\"jitter_ms\":1.5,"));
     assert_non_null(strstr(text, "\"queue\":{\"pending\":3,\"in_flight\":1,\"dead\":0},\"reconnects\":2}"));
     free(text);
 }
