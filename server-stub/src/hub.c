@@ -367,6 +367,25 @@ static void assemble(struct srv_hub *hub, struct srv_client *client, const char 
     }
 }
 
+/* "2", "2/nsp,", "217": an event that says nothing, to a namespace that was joined. A Node server has no listener for
+ * it and goes on; so do we. */
+static bool says_nothing(const struct srv_client *client, const char *data, size_t len)
+{
+    if (!len || data[0] != '2')
+        return false;
+    const char *p = data + 1, *end = data + len, *nsp = "/";
+    size_t nsp_len = 1;
+    if (p < end && *p == '/') {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        nsp = p;
+        nsp_len = (size_t)((comma ? comma : end) - p);
+        p = comma ? comma + 1 : end;
+    }
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p == end && find_socket(client, nsp, nsp_len);
+}
+
 static void hub_message(struct srv_engine *e, struct srv_session *s, const char *data, size_t len, bool binary,
                         uint64_t now_ms)
 {
@@ -383,10 +402,10 @@ static void hub_message(struct srv_engine *e, struct srv_session *s, const char 
         return;
     }
     struct aivo_sio_packet packet;
-    if (aivo_sio_decode(data, len, &packet) != AIVO_SIO_OK)
-        bad_text(hub, client, data, len);
-    else
+    if (aivo_sio_decode(data, len, &packet) == AIVO_SIO_OK)
         packet_received(hub, client, &packet, NULL);
+    else if (!says_nothing(client, data, len))
+        bad_text(hub, client, data, len);
 }
 
 static void hub_open(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)

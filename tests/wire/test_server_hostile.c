@@ -27,7 +27,7 @@ static const char *const bad_texts[] = {
 static const char *const bad_after_connect[] = {
     "40",          "42[]",     "42{}",        "42[true]",        "42[\"connect\"]",
     "42-1[\"a\"]", "42[\"a\"", "451-[\"a\"]", "44{\"m\":\"x\"}", "42[\"\xff\"]",
-    "42/",
+    "42/other",
 };
 
 /* Every malformed packet closes its own connection, and the server goes on. */
@@ -56,6 +56,24 @@ static void malformed_packets(void **state)
     }
     served_fetch(&server, "GET", "/healthz", NULL, NULL, &a);
     assert_int_equal(a.status, 200);
+}
+
+/* An event without a payload is ignored, as by a Node server, and what follows it is answered. */
+static void events_that_say_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"42", "427", "42/", "42/,", "42/,7"};
+    int fd = served_ws(&server, SERVED_WS);
+    served_say(fd, "40");
+    served_text(fd, &f);
+    assert_memory_equal(f.data, "40", 2);
+    served_text(fd, &f); /* auth */
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        served_say(fd, texts[i]);
+    served_say(fd, "421[\"message-with-ack\",5]");
+    served_text(fd, &f);
+    assert_string_equal(f.data, "431[5]");
+    close(fd);
 }
 
 /* Text that is no UTF-8 is closed with 1007, reserved bits and unknown opcodes with 1002. */
@@ -223,10 +241,15 @@ static void long_poll(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(malformed_packets),         cmocka_unit_test(malformed_frames),
-        cmocka_unit_test(oversized_messages),        cmocka_unit_test(fragmented_message),
-        cmocka_unit_test(handshake_that_never_ends), cmocka_unit_test(bodies),
-        cmocka_unit_test(cancelled_polls),           cmocka_unit_test(long_poll),
+        cmocka_unit_test(malformed_packets),
+        cmocka_unit_test(events_that_say_nothing),
+        cmocka_unit_test(malformed_frames),
+        cmocka_unit_test(oversized_messages),
+        cmocka_unit_test(fragmented_message),
+        cmocka_unit_test(handshake_that_never_ends),
+        cmocka_unit_test(bodies),
+        cmocka_unit_test(cancelled_polls),
+        cmocka_unit_test(long_poll),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
