@@ -239,8 +239,10 @@ const struct cli_command cli_emit = {
         "\nWith --durable every event is on disk before anything is sent, and leaves FILE when the server has\n"
         "acknowledged it; run the command again to send what stayed there. Input waits while the queue is full.\n"
         "--timeout counts from the last delivery, not while input may still come.\n"
-        "\nexit: 0 delivered, 1 answered with an error (or died, expired, evicted, a bad line), 2 no connection or no\n"
-        "answer, 3 refused, 73 the queue file cannot be used, 75 queued and not yet delivered\n",
+        "\nexit: 0 delivered, 1 answered with an error (or died, expired, evicted; a bad or unread line), 2 no\n"
+        "connection or no answer, 3 refused, 73 the queue file cannot be used or the disk is full, 75 all is queued "
+        "and\n"
+        "not yet delivered\n",
     .examples = "  aivo emit http://127.0.0.1:4003 agent:learning '{\"action\":\"start_session\"}' --ack --token-file "
                 "token.jwt\n"
                 "  seq 1 10 | aivo emit http://127.0.0.1:4003 tick - --token-file token.jwt\n"

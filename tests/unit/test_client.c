@@ -731,6 +731,19 @@ static void test_bad_options(void **state)
     o.queue.window = 0;
     assert_int_equal(aivo_client_create(&o, &c, &err), AIVO_E_INVALID);
     assert_non_null(strstr(err.message, "queue.window"));
+    char longer[1026] = "/";
+    memset(longer + 1, 'p', 1024);
+    aivo_options_init(&o);
+    o.url = "http://x";
+    o.path = longer;
+    assert_int_equal(aivo_client_create(&o, &c, &err), AIVO_E_INVALID);
+    assert_string_equal(err.message, "option path is 1025 bytes long: 1024 is the limit");
+    aivo_options_init(&o);
+    o.url = "http://x";
+    longer[513] = 0;
+    o.nsp = longer;
+    assert_int_equal(aivo_client_create(&o, &c, &err), AIVO_E_INVALID);
+    assert_string_equal(err.message, "option nsp is 513 bytes long: 512 is the limit");
 }
 
 /* Many clients on one loop, destroyed at any moment of their life: connecting, open, connected, waiting to reconnect.
