@@ -275,18 +275,35 @@ static bool keep_victim(struct tally *t, uint32_t lane, const struct aivo_delive
     return true;
 }
 
+enum taken { TAKEN, TAKEN_BY_THE_LOOP, TAKEN_NOT };
+
+/* Takes a message that was chosen to leave out of the memory, if it is there. Since it was chosen the loop may have
+ * sent it and heard its answer: then it has its fate already, and the room that was wanted is there. */
+static enum taken take_chosen(struct aivo_queue *q, struct tally *t, uint32_t lane, int64_t seq)
+{
+    struct aivo_delivery_item item;
+    enum taken taken = TAKEN;
+    pthread_mutex_lock(&q->lock);
+    if (aivo_delivery_take(q->lanes[lane].delivery, seq, &item)) {
+        if (!keep_victim(t, lane, &item)) {
+            aivo_delivery_add(q->lanes[lane].delivery, &item);
+            taken = TAKEN_NOT;
+        }
+    } else if (aivo_seqmap_get(&q->gone, seq, NULL)) {
+        taken = TAKEN_BY_THE_LOOP;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return taken;
+}
+
 /* A message leaves in this transaction, wherever it is. */
 static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t lane, const struct chosen *c,
                               enum aivo_fate fate, struct aivo_error *err)
 {
-    struct aivo_delivery_item item;
-    pthread_mutex_lock(&q->lock);
-    bool held = aivo_delivery_take(q->lanes[lane].delivery, c->seq, &item);
-    bool kept = !held || keep_victim(t, lane, &item);
-    if (!kept)
-        aivo_delivery_add(q->lanes[lane].delivery, &item);
-    pthread_mutex_unlock(&q->lock);
-    if (!kept)
+    enum taken taken = take_chosen(q, t, lane, c->seq);
+    if (taken == TAKEN_BY_THE_LOOP)
+        return AIVO_OK;
+    if (taken == TAKEN_NOT)
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     t->lanes[lane].left++;
     t->lanes[lane].left_bytes += (int64_t)c->bytes;
@@ -299,14 +316,10 @@ static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t la
 /* A message goes without a word, because somebody asked for that. */
 static enum aivo_status purge_one(struct aivo_queue *q, struct tally *t, const struct chosen *c, struct aivo_error *err)
 {
-    struct aivo_delivery_item item;
-    pthread_mutex_lock(&q->lock);
-    bool held = aivo_delivery_take(q->lanes[c->lane].delivery, c->seq, &item);
-    bool kept = !held || keep_victim(t, c->lane, &item);
-    if (!kept)
-        aivo_delivery_add(q->lanes[c->lane].delivery, &item);
-    pthread_mutex_unlock(&q->lock);
-    if (!kept)
+    enum taken taken = take_chosen(q, t, c->lane, c->seq);
+    if (taken == TAKEN_BY_THE_LOOP)
+        return AIVO_OK;
+    if (taken == TAKEN_NOT)
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     t->lanes[c->lane].left++;
     t->lanes[c->lane].left_bytes += (int64_t)c->bytes;
