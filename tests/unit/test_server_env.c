@@ -100,6 +100,9 @@ static void test_line_bound(void **state)
     assert_string_equal(read_bounded("A=345678\nB=1", 12, 8), "1:A=345678;2:B=1;");
     assert_string_equal(read_bounded("A=3456789\nB=1", 13, 8), "1!the line is too long;2:B=1;");
     assert_string_equal(read_bounded("A=3 #6789\nB=1", 13, 8), "1!the line is too long;2:B=1;");
+    assert_string_equal(read_bounded("#23456789\nB=1", 13, 8), "1!the line is too long;2:B=1;");
+    assert_string_equal(read_bounded("#2345678\nB=1", 12, 8), "2:B=1;");
+    assert_string_equal(read_bounded("         \nB=1", 13, 8), "1!the line is too long;2:B=1;");
     assert_string_equal(read_bounded("A='4\n67'\nB=1", 12, 8), "1:A=4\n67;3:B=1;");
     assert_string_equal(read_bounded("A='4\n678'\nB=1", 13, 8), "1!the line is too long;3:B=1;");
 }
