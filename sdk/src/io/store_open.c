@@ -156,12 +156,10 @@ static int64_t held_within(int64_t value)
     return value < 0 ? 0 : value > greatest ? greatest : value;
 }
 
-/* The lanes with what waits in them. A lane is known by its row, or (the default one) by being 0. */
-enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
+/* A lane is known by its row, or (the default one) by being 0. */
+enum aivo_status aivo_sql_lane_names(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
 {
     static const char names[] = "SELECT id, name FROM lane WHERE id > 0 ORDER BY id";
-    static const char counts[] = "SELECT lane, COUNT(*), SUM(bytes) FROM message INDEXED BY message_expiry"
-                                 " WHERE fate IS NULL GROUP BY lane";
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db->sql, names, -1, &s, NULL) != SQLITE_OK)
         return aivo_sql_damaged(db, err);
@@ -180,7 +178,16 @@ enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info
     if (status == AIVO_OK && code != SQLITE_DONE)
         status = aivo_sql_failure(db, "read", err);
     sqlite3_finalize(s);
-    s = NULL;
+    return status;
+}
+
+enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
+{
+    static const char counts[] = "SELECT lane, COUNT(*), SUM(bytes) FROM message INDEXED BY message_expiry"
+                                 " WHERE fate IS NULL GROUP BY lane";
+    sqlite3_stmt *s = NULL;
+    int code = SQLITE_DONE;
+    enum aivo_status status = aivo_sql_lane_names(db, info, err);
     if (status == AIVO_OK && sqlite3_prepare_v2(db->sql, counts, -1, &s, NULL) != SQLITE_OK)
         status = aivo_sql_damaged(db, err);
     while (status == AIVO_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {

@@ -64,7 +64,7 @@ enum aivo_status aivo_store_reader_lanes(struct aivo_store_reader *r, struct aiv
                                          struct aivo_error *err)
 {
     *info = (struct aivo_store_info){.lane_count = 1};
-    return r->version >= 2 ? aivo_sql_lanes(&r->db, info, err) : AIVO_OK;
+    return r->version >= 2 ? aivo_sql_lane_names(&r->db, info, err) : AIVO_OK;
 }
 
 /* A query with the lane, the first schema having none, and its integers. */

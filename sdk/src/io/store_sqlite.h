@@ -80,6 +80,8 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
                                      struct aivo_store_info *info, struct aivo_error *notice, struct aivo_error *err);
 void aivo_sql_close(struct aivo_store_db *db);
 enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
+/* Only their names: does not count what waits, which takes longer the more there is. */
+enum aivo_status aivo_sql_lane_names(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
 enum aivo_status aivo_sql_info(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
 
 /* store_salvage.c: brings over what can be read of the file moved. How many messages and dead letters. */
