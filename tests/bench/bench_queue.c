@@ -145,6 +145,148 @@ static double queue(const char *path, double seconds, int threads)
     return (double)sent * 1e6 / (double)took_us;
 }
 
+/* As many sends as may be on their way to the disk at once, one thread. */
+static double async(const char *path, double seconds)
+{
+    struct aivo_queue *q;
+    struct aivo_queue_options options = {
+        .path = path, .max_messages = 10000000, .ttl_s = 86400, .max_retries = 3, .window = 64};
+    remove_files(path);
+    must(aivo_queue_open(&options, NULL, on_wake, NULL, &q, NULL) == AIVO_OK, "open");
+    const int64_t begun_us = aivo_clock_us();
+    const int64_t end_us = begun_us + (int64_t)(seconds * 1e6);
+    static const struct aivo_queue_sink sink = {.notice = NULL};
+    while (aivo_clock_us() < end_us) {
+        enum aivo_status status = aivo_queue_send_async(q, "event", args, NULL, NULL, NULL, NULL, NULL);
+        if (status == AIVO_E_FULL) {
+            const struct aivo_instant at = aivo_instant_now();
+            aivo_queue_step(q, &at, &sink, NULL); /* takes the ends of those that are stored */
+            usleep(200);
+        } else {
+            must(status == AIVO_OK, "send_async");
+        }
+    }
+    aivo_queue_finish(q, &sink, NULL); /* all of them are on disk */
+    const int64_t took_us = aivo_clock_us() - begun_us;
+    struct aivo_queue_stats stats;
+    aivo_queue_stats(q, &stats);
+    aivo_queue_close(q);
+    return (double)stats.pending * 1e6 / (double)took_us;
+}
+
+/* Sending and acknowledging with so many rows waiting: what one message costs, whatever lies behind it. */
+struct drain {
+    struct aivo_queue *q;
+    uint64_t tickets[4096];
+    size_t count, fates;
+};
+
+static enum aivo_status drain_send(void *user, uint64_t ticket, const struct aivo_queued *m, uint32_t timeout_ms)
+{
+    struct drain *d = user;
+    (void)m, (void)timeout_ms;
+    d->tickets[d->count++] = ticket;
+    return AIVO_OK;
+}
+
+static void drain_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate, const char *answer)
+{
+    (void)m, (void)fate, (void)answer;
+    ((struct drain *)user)->fates++;
+}
+
+static void drain_notice(void *user, const struct aivo_error *error)
+{
+    (void)user;
+    fprintf(stderr, "bench_queue: %s\n", error->message);
+    exit(1);
+}
+
+static void fill(const char *path, int64_t rows)
+{
+    remove_files(path);
+    sqlite3 *db = open_plain(path);
+    execute(db, "PRAGMA synchronous=OFF");
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %lld)"
+             " INSERT INTO message(seq, id, created_ms, clock_ms, expires_ms, bytes, attempts, event, args)"
+             " SELECT i, randomblob(16), %lld, %lld, %lld, 205, 0, 'event', '%s' FROM n",
+             (long long)rows, (long long)aivo_clock_unix_ms(), (long long)aivo_clock_unix_ms(),
+             (long long)aivo_clock_unix_ms() + 86400000, args);
+    execute(db, sql);
+    execute(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3_close(db);
+}
+
+static long memory_kb(void)
+{
+    long pages = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    must(f && fscanf(f, "%ld %ld", &pages, &resident) == 2, "reading statm");
+    fclose(f);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* us a message: one more is sent for each that is acknowledged, so that the number of rows stays. */
+static double at_rows(const char *path, int64_t rows, double seconds, double *open_ms, long *kb)
+{
+    static struct drain d;
+    static const struct aivo_queue_sink sink = {.send = drain_send, .fate = drain_fate, .notice = drain_notice};
+    struct aivo_queue_options options = {.path = path,
+                                         .max_messages = 10000000,
+                                         .ttl_s = 86400,
+                                         .max_retries = 3,
+                                         .window = 64,
+                                         .ack_timeout_ms = 10000};
+    const char *ok = "[{\"success\":true}]";
+    struct aivo_json answer = aivo_json_parse(ok, strlen(ok), NULL);
+    fill(path, rows);
+    d = (struct drain){0};
+    int64_t begun_us = aivo_clock_us();
+    must(aivo_queue_open(&options, NULL, NULL, NULL, &d.q, NULL) == AIVO_OK, "open");
+    *open_ms = (double)(aivo_clock_us() - begun_us) / 1000;
+    struct aivo_instant at = aivo_instant_now();
+    aivo_queue_connected(d.q, &at);
+    size_t warm = 200;
+    begun_us = aivo_clock_us();
+    int64_t end_us = begun_us + (int64_t)(seconds * 1e6);
+    while (aivo_clock_us() < end_us || d.fates < warm) {
+        at = aivo_instant_now();
+        aivo_queue_step(d.q, &at, &sink, &d);
+        if (d.fates == 0)
+            begun_us = aivo_clock_us();
+        size_t sent = d.count;
+        d.count = 0;
+        for (size_t i = 0; i < sent; i++) {
+            aivo_queue_answered(d.q, &at, d.tickets[i], AIVO_OK, &answer);
+            must(aivo_queue_send_async(d.q, "event", args, NULL, NULL, NULL, NULL, NULL) == AIVO_OK, "send");
+        }
+        if (sent == 0)
+            usleep(100);
+    }
+    double us = (double)(aivo_clock_us() - begun_us) / (double)d.fates;
+    *kb = memory_kb();
+    aivo_queue_finish(d.q, &sink, &d);
+    aivo_queue_close(d.q);
+    return us;
+}
+
+static void by_rows(const char *path, double seconds)
+{
+    static const int64_t rows[] = {100, 10000, 1000000};
+    double first = 0;
+    printf("\ncost of a message (accepted, sent, acknowledged, removed) with so many waiting:\n");
+    for (size_t i = 0; i < 3; i++) {
+        double open_ms;
+        long kb;
+        double us = at_rows(path, rows[i], seconds, &open_ms, &kb);
+        first = i == 0 ? us : first;
+        printf("%10lld rows %10.1f us   %.2f x (aim 1.5)   opened in %.0f ms%s   %ld KiB resident\n",
+               (long long)rows[i], us, us / first, open_ms, i == 2 ? " (aim 200)" : "", kb);
+    }
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -168,17 +310,20 @@ int main(int argc, char **argv)
     memset(args, 'x', 200);
     memcpy(args, "[\"", 2);
     memcpy(args + 198, "\"]", 2);
-    double base[ROUNDS_MAX], batch[ROUNDS_MAX], one[ROUNDS_MAX], many[ROUNDS_MAX];
-    double one_ratio[ROUNDS_MAX], many_ratio[ROUNDS_MAX];
+    double base[ROUNDS_MAX], batch[ROUNDS_MAX], one[ROUNDS_MAX], many[ROUNDS_MAX], behind[ROUNDS_MAX];
+    double one_ratio[ROUNDS_MAX], many_ratio[ROUNDS_MAX], behind_ratio[ROUNDS_MAX];
     for (int i = 0; i < rounds; i++) {
         base[i] = plain(path, seconds, 1);
         one[i] = queue(path, seconds, 1);
         many[i] = queue(path, seconds, 16);
-        batch[i] = plain(path, seconds, 16);
+        batch[i] = plain(path, seconds, 100);
+        behind[i] = async(path, seconds);
+        behind_ratio[i] = behind[i] / batch[i];
         one_ratio[i] = one[i] / base[i];
         many_ratio[i] = many[i] / one[i];
-        printf("round %d: plain %.0f/s, queue 1 thread %.0f/s, 16 threads %.0f/s, plain 16 a commit %.0f/s\n", i + 1,
-               base[i], one[i], many[i], batch[i]);
+        printf("round %d: plain %.0f/s, queue 1 thread %.0f/s, 16 threads %.0f/s, plain 100 a commit %.0f/s, async "
+               "%.0f/s\n",
+               i + 1, base[i], one[i], many[i], batch[i], behind[i]);
     }
     remove_files(path);
     printf("\nmedians of %d rounds, 200-byte messages, synchronous=FULL:\n", rounds);
@@ -187,6 +332,10 @@ int main(int argc, char **argv)
            median(one_ratio, rounds));
     printf("%-44s %10.0f/s   %.2f x one thread (aim 8)\n", "queue, 16 threads", median(many, rounds),
            median(many_ratio, rounds));
-    printf("%-44s %10.0f/s\n", "plain SQLite, 16 rows a commit", median(batch, rounds));
+    printf("%-44s %10.0f/s\n", "plain SQLite, 100 rows a commit", median(batch, rounds));
+    printf("%-44s %10.0f/s   %.2f x plain SQLite, 100 a commit (aim 0.4)\n", "queue, send_async",
+           median(behind, rounds), median(behind_ratio, rounds));
+    by_rows(path, seconds);
+    remove_files(path);
     return 0;
 }
