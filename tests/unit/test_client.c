@@ -527,6 +527,82 @@ static void test_auth_refresh(void **state)
     aivo_loop_destroy(loop);
 }
 
+static void log_queued(struct aivo_client *c, const struct aivo_queued *message, const char *answer, void *user)
+{
+    (void)c;
+    note("%s %s %s\n", (const char *)user, message->event, answer ? answer : "-");
+}
+
+static void on_queued(struct aivo_client *c, const struct aivo_queued *m, const char *answer, void *user)
+{
+    (void)user;
+    log_queued(c, m, answer, "queued");
+}
+
+static void on_sent(struct aivo_client *c, const struct aivo_queued *m, const char *answer, void *user)
+{
+    (void)user;
+    log_queued(c, m, answer, "sent");
+}
+
+static void on_acknowledged(struct aivo_client *c, const struct aivo_queued *m, const char *answer, void *user)
+{
+    (void)user;
+    log_queued(c, m, answer, "acknowledged");
+}
+
+static void on_stored(struct aivo_client *c, enum aivo_status status, const struct aivo_message_id *id,
+                      const struct aivo_error *error, void *user)
+{
+    (void)c;
+    assert_null(error);
+    assert_string_equal(id->text, ((struct aivo_message_id *)user)->text);
+    note("stored %s\n", aivo_status_name(status));
+}
+
+/* An asynchronous send returns at once with its id; it is told when it is on disk, and then on its way through the
+ * queue's callbacks. One that is stored while the client is destroyed is told all the same. */
+static void test_async(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct aivo_options o = options_on(loop);
+    o.queue.path = path;
+    struct aivo_client *c = create(&o);
+    struct aivo_queue_callbacks callbacks = {
+        .size = sizeof callbacks, .queued = on_queued, .sent = on_sent, .acknowledged = on_acknowledged};
+    assert_int_equal(aivo_client_on_queue(c, &callbacks), AIVO_OK);
+    struct aivo_message_id id = {""}, last = {""};
+    struct aivo_send how;
+    aivo_send_init(&how);
+    how.priority = 10;
+    assert_int_equal(aivo_client_send_async(c, "keep", NULL, &how, on_stored, &id, &id, NULL), AIVO_E_INVALID);
+    how.priority = 9;
+    assert_int_equal(aivo_client_send_async(c, "keep", "[1]", &how, on_stored, &id, &id, NULL), AIVO_OK);
+    assert_int_equal(strlen(id.text), 36);
+    wait_log("stored AIVO_OK\n");
+    wait_log("queued keep -\n");
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    const char *heard = scripted_hear(s, conn);
+    wait_log("sent keep -\n");
+    char answer[64];
+    snprintf(answer, sizeof answer, "43%lu[true]", strtoul(heard + 3, NULL, 10));
+    scripted_say(s, conn, answer);
+    wait_log("acknowledged keep [true]\n");
+    assert_int_equal(aivo_client_send_async(c, "last", "[2]", NULL, on_stored, &last, &last, NULL), AIVO_OK);
+    aivo_client_destroy(c);
+    assert_int_equal(count_log("stored AIVO_OK\n"), 2); /* and no later */
+    aivo_loop_destroy(loop);
+    char command[80];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
+}
+
 /* A durable message queued while offline is sent once connected, again after a reconnect, and ends with its fate. */
 static void test_durable(void **state)
 {
@@ -786,6 +862,7 @@ int main(void)
         cmocka_unit_test_setup(test_retry_at_once, clear_log),
         cmocka_unit_test_setup(test_auth_refresh, clear_log),
         cmocka_unit_test_setup(test_durable, clear_log),
+        cmocka_unit_test_setup(test_async, clear_log),
         cmocka_unit_test_setup(test_plain_websocket, clear_log),
         cmocka_unit_test_setup(test_quality, clear_log),
         cmocka_unit_test_setup(test_dead_link, clear_log),

@@ -53,8 +53,8 @@ struct aivo_send {
     const char *order_key;    /**< messages with the same key (and queue) go strictly one after the other, in the order
                                    they were accepted: the next when this one has left the queue. They do not hold back
                                    any others. UTF-8, 1..AIVO_MESSAGE_KEY_MAX bytes; NULL: none */
-    const char *collapse_key; /**< takes the place of the message with the same key (and queue) that waits and is not
-                                   in flight; that one's fate is AIVO_FATE_REPLACED. As order_key; NULL: none */
+    const char *collapse_key; /**< the message with the same key (and queue) that waits and is not in flight leaves as
+                                   AIVO_FATE_REPLACED; this one goes at the end. As order_key; NULL: none */
 };
 AIVO_API void aivo_send_init(struct aivo_send *send);
 
