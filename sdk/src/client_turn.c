@@ -490,6 +490,8 @@ void aivo_client_turn(struct aivo_task *task)
     if (c->queue && c->started) {
         c->queue_blocked = false;
         aivo_queue_step(c->queue, &at, &queue_sink, c);
+    } else if (c->queue) {
+        aivo_queue_tell_stored(c->queue, &queue_sink, c);
     }
     if (!c->paused)
         aivo_client_measure(c, &at);

@@ -347,7 +347,7 @@ static void stop_thread(struct aivo_queue *q)
     pthread_join(q->thread, NULL);
 }
 
-static void tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
+void aivo_queue_tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
 {
     pthread_mutex_lock(&q->lock);
     struct job *job = q->stored;
@@ -370,7 +370,7 @@ static void tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink
 void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
 {
     stop_thread(q);
-    tell_stored(q, sink, user);
+    aivo_queue_tell_stored(q, sink, user);
 }
 
 void aivo_queue_close(struct aivo_queue *q)
@@ -574,7 +574,7 @@ static void tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, v
     free_list(trash);
     for (uint32_t i = 0; i < count; i++)
         sink->notice(user, &notices[i]);
-    tell_stored(q, sink, user);
+    aivo_queue_tell_stored(q, sink, user);
     for (const struct queue_message *each = queued; each; each = each->next) {
         if (sink->queued)
             sink->queued(user, &each->shown);

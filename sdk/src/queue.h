@@ -79,6 +79,8 @@ void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, ui
                          const struct aivo_json *answer);
 void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const struct aivo_queue_sink *sink,
                      void *user);
+/* Only the ends of asynchronous sends; a step does it too. */
+void aivo_queue_tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
 int64_t aivo_queue_deadline(const struct aivo_queue *q); /* AIVO_NEVER: none */
 
 #endif

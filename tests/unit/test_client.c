@@ -585,8 +585,8 @@ static void test_async(void **state)
     assert_int_equal(aivo_client_send_async(c, "keep", "[1]", &how, on_stored, &id, &id, NULL), AIVO_OK);
     assert_int_equal(strlen(id.text), 36);
     wait_log("stored AIVO_OK\n");
-    wait_log("queued keep -\n");
     aivo_client_start(c);
+    wait_log("queued keep -\n");
     int conn = scripted_accept(s);
     const char *heard = scripted_hear(s, conn);
     wait_log("sent keep -\n");
