@@ -40,6 +40,11 @@ struct aivo_client {
     bool started;         /* once: callbacks are set by then, so what the queue has to tell is told from then on */
     bool found_dead;      /* the measuring's verdict: to be told to the session by the turn */
     int64_t suspended_us; /* how long the machine had slept when last looked at */
+    /* Plain WebSocket: durable messages are acknowledged by the PONG of a PING behind them; one PING is out at a time.
+     */
+    uint64_t raw_written; /* 1 + the ack id of the last message written on this connection; 0: none */
+    uint64_t raw_pinged;  /* the same of the last one before the PING that is out; 0: no PING is out */
+    uint64_t raw_acked;   /* the same of the last one acknowledged */
     bool queue_blocked;   /* the send buffer had no room for the next durable message */
     bool paused;          /* reading is stopped: the program does not dispatch */
     struct aivo_buf out;  /* scratch for a packet to send */
@@ -102,7 +107,8 @@ struct aivo_outgoing {
 enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outgoing *packet);
 enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *message,
                                            uint32_t ack_timeout_ms);
-bool aivo_client_event_usable(const char *event);                              /* any thread */
+bool aivo_client_event_usable(const char *event);     /* any thread */
+void aivo_client_ping_durable(struct aivo_client *c); /* plain WebSocket: a PING behind what was written */
 void aivo_client_execute(struct aivo_client *c, struct aivo_command *command); /* a command of the inbox */
 
 #endif

@@ -278,6 +278,16 @@ enum aivo_status aivo_client_send_raw(struct aivo_client *c, const void *data, s
     return submit(c, &command, len);
 }
 
+/* Some servers answer only the first, others only the last of several PINGs that wait: so one is out at a time, and
+ * what was written meanwhile gets the next. */
+void aivo_client_ping_durable(struct aivo_client *c)
+{
+    char payload[32];
+    c->raw_pinged = c->raw_written;
+    int n = snprintf(payload, sizeof payload, "q%llu", (unsigned long long)c->raw_pinged);
+    aivo_loop_transport(c->task.loop)->ping(c->conn, payload, (size_t)n); /* a failure shows as closed() */
+}
+
 /* Over a plain WebSocket there are no acks: a PING behind the message is answered once the peer has read both. */
 static enum aivo_status write_durable_raw(struct aivo_client *c, uint64_t ticket, const struct aivo_queued *m,
                                           uint32_t ack_timeout_ms)
@@ -301,14 +311,16 @@ static enum aivo_status write_durable_raw(struct aivo_client *c, uint64_t ticket
     if (!aivo_acks_add(c->acks, &entry))
         return AIVO_E_FULL;
     enum aivo_status status = t->send(c->conn, c->out.data, c->out.len, false);
-    if (status == AIVO_OK) {
-        char payload[32];
-        int n = snprintf(payload, sizeof payload, "q%llu", (unsigned long long)entry.id);
-        status = t->ping(c->conn, payload, (size_t)n);
-    }
-    if (status != AIVO_OK)
+    if (status != AIVO_OK) {
         aivo_acks_take(c->acks, entry.id, &entry);
-    return status;
+        return status;
+    }
+    if (!c->raw_written)
+        c->raw_acked = entry.id;
+    c->raw_written = entry.id + 1;
+    if (!c->raw_pinged)
+        aivo_client_ping_durable(c);
+    return AIVO_OK;
 }
 
 enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *m,

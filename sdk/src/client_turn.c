@@ -198,6 +198,22 @@ static void on_message(void *user, const char *data, size_t len, bool binary)
     carry_out(c, &at);
 }
 
+/* Plain WebSocket: frames are read in order, so this PONG stands for every message written before its PING. */
+static void acknowledge_up_to(struct aivo_client *c, const struct aivo_instant *at, uint64_t id)
+{
+    struct aivo_ack entry;
+    if (id > c->raw_written)
+        return; /* not ours */
+    for (; c->raw_acked < id; c->raw_acked++)
+        if (aivo_acks_take(c->acks, c->raw_acked, &entry) && entry.kind == AIVO_ACK_QUEUE)
+            aivo_queue_answered(c->queue, at, entry.cookie, AIVO_OK, NULL);
+    if (id < c->raw_pinged)
+        return; /* an older one: ours is still to come */
+    c->raw_pinged = 0;
+    if (c->raw_acked < c->raw_written)
+        aivo_client_ping_durable(c);
+}
+
 static void on_pong(void *user, const void *payload, size_t len)
 {
     struct aivo_client *c = user;
@@ -211,10 +227,10 @@ static void on_pong(void *user, const void *payload, size_t len)
     uint64_t id = strtoull(text + 1, NULL, 10);
     if (text[0] == 'p') {
         aivo_client_probe_answered(c, &at, id);
-    } else if (text[0] == 'q') {
-        struct aivo_ack entry;
-        if (aivo_acks_take(c->acks, id, &entry) && entry.kind == AIVO_ACK_QUEUE)
-            aivo_queue_answered(c->queue, &at, entry.cookie, AIVO_OK, NULL);
+        if (c->raw_pinged) /* a server may drop a PING that meets another; twice answered does no harm */
+            aivo_client_ping_durable(c);
+    } else if (text[0] == 'q' && c->queue) {
+        acknowledge_up_to(c, &at, id);
     }
 }
 

@@ -668,12 +668,22 @@ static void test_plain_websocket(void **state)
     assert_int_equal(aivo_client_emit(c, "x", NULL, NULL), AIVO_E_STATE);
     scripted_say(s, conn, "hi there");
     wait_log("event[raw] message hi there 0\n");
+    char ping[3][64];
     assert_int_equal(aivo_client_send(c, "keep", "[1]", NULL, NULL), AIVO_OK);
     assert_non_null(strstr(scripted_hear(s, conn), "T{\"event\":\"keep\",\"data\":[1],\"id\":\""));
-    char ping[64];
-    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
-    scripted_pong(s, conn, ping);
+    snprintf(ping[0], sizeof ping[0], "%s", scripted_hear_ping(s, conn));
+    /* Two more while that PING is out: they share the next one, which leaves once the first is answered. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(aivo_client_send(c, "more", "[2]", NULL, NULL), AIVO_OK);
+        assert_non_null(strstr(scripted_hear(s, conn), "T{\"event\":\"more\""));
+    }
+    scripted_pong(s, conn, "q999999"); /* never sent: means nothing */
+    scripted_pong(s, conn, ping[0]);
     wait_log("fate keep acknowledged -\n");
+    snprintf(ping[1], sizeof ping[1], "%s", scripted_hear_ping(s, conn));
+    assert_int_equal(count_log("fate more"), 0);
+    scripted_pong(s, conn, ping[1]);
+    wait_log("fate more acknowledged -\nfate more acknowledged -\n");
     aivo_client_destroy(c);
     aivo_loop_destroy(loop);
     char command[128];
