@@ -457,7 +457,7 @@ static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *a
         deadline = least(deadline, aivo_queue_deadline(c->queue));
     if (c->queue_blocked)
         deadline = least(deadline, at->now_us + BLOCKED_US);
-    if (!c->paused)
+    if (c->started && !c->paused)
         deadline = least(deadline, aivo_quality_deadline(&c->quality, at->now_us));
     return deadline;
 }
@@ -466,7 +466,7 @@ static int64_t next_deadline(struct aivo_client *c, const struct aivo_instant *a
 static void end_if_dead(struct aivo_client *c, const struct aivo_instant *at)
 {
     struct aivo_error why;
-    if (!aivo_client_take_dead(c, &why))
+    if (!c->started || !aivo_client_take_dead(c, &why))
         return;
     aivo_session_dead(c->session, at, &why);
     carry_out(c, at);
@@ -509,7 +509,7 @@ void aivo_client_turn(struct aivo_task *task)
     } else if (c->queue) {
         aivo_queue_tell_stored(c->queue, &queue_sink, c);
     }
-    if (!c->paused)
+    if (c->started && !c->paused) /* before that the program may still attach a recorder */
         aivo_client_measure(c, &at);
     end_if_dead(c, &at);
     aivo_task_set_deadline(task, next_deadline(c, &at));
