@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "error_internal.h"
 #include "history.h"
+#include "sized.h"
 #include <aivo/aivo.h>
 #include <math.h>
 #include <stdlib.h>
@@ -300,9 +301,9 @@ enum aivo_status aivo_client_on(struct aivo_client *c, const char *event, aivo_e
     return status;
 }
 
-void aivo_client_quality(struct aivo_client *c, struct aivo_quality *out)
+void aivo_client_quality_sized(struct aivo_client *c, struct aivo_quality *out, size_t size)
 {
     pthread_mutex_lock(&c->lock);
-    *out = c->snapshot;
+    aivo_sized_out(out, size, &c->snapshot, sizeof c->snapshot);
     pthread_mutex_unlock(&c->lock);
 }

@@ -2,6 +2,7 @@
 #include "client_internal.h"
 
 #include "error_internal.h"
+#include "sized.h"
 #include <string.h>
 
 static bool key_usable(const char *key)
@@ -12,11 +13,13 @@ static bool key_usable(const char *key)
     return len > 0 && len <= AIVO_MESSAGE_KEY_MAX && aivo_utf8_valid(key, len);
 }
 
-static enum aivo_status check_how(const struct aivo_send *how, struct aivo_error *err)
+/* full: what is asked for, with the defaults of what the caller does not know of. */
+static enum aivo_status take_how(const struct aivo_send *given, struct aivo_send *full, struct aivo_error *err)
 {
-    if (!how)
-        return AIVO_OK;
-    if (how->size != sizeof *how)
+    const struct aivo_send *how = full;
+    aivo_send_init(full);
+    if (given &&
+        !aivo_sized_in(full, sizeof *full, given, given->size, AIVO_SIZE_THROUGH(struct aivo_send, collapse_key)))
         return aivo_error_set(err, AIVO_E_INVALID, 0, "struct aivo_send was not filled with aivo_send_init()");
     if (how->priority < -AIVO_PRIORITY_MAX || how->priority > AIVO_PRIORITY_MAX)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "priority is %d: it must be %d..%d", (int)how->priority,
@@ -28,7 +31,7 @@ static enum aivo_status check_how(const struct aivo_send *how, struct aivo_error
 }
 
 static enum aivo_status check_send(const struct aivo_client *c, const char *event, const char *args,
-                                   const struct aivo_send *how, struct aivo_error *err)
+                                   const struct aivo_send *given, struct aivo_send *how, struct aivo_error *err)
 {
     if (!c->queue)
         return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
@@ -41,15 +44,16 @@ static enum aivo_status check_send(const struct aivo_client *c, const char *even
         return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments are no valid JSON (at byte %zu)", at);
     if (json.type != AIVO_JSON_ARRAY)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments must be a JSON array");
-    return check_how(how, err);
+    return take_how(given, how, err);
 }
 
 enum aivo_status aivo_client_send_ex(struct aivo_client *c, const char *event, const char *args,
                                      const struct aivo_send *how, struct aivo_message_id *out_id,
                                      struct aivo_error *err)
 {
-    enum aivo_status status = check_send(c, event, args, how, err);
-    return status == AIVO_OK ? aivo_queue_send_ex(c->queue, event, args, how, out_id, err) : status;
+    struct aivo_send full;
+    enum aivo_status status = check_send(c, event, args, how, &full, err);
+    return status == AIVO_OK ? aivo_queue_send_ex(c->queue, event, args, &full, out_id, err) : status;
 }
 
 enum aivo_status aivo_client_send(struct aivo_client *c, const char *event, const char *args,
@@ -62,30 +66,34 @@ enum aivo_status aivo_client_send_async(struct aivo_client *c, const char *event
                                         const struct aivo_send *how, aivo_stored_fn stored, void *user,
                                         struct aivo_message_id *out_id, struct aivo_error *err)
 {
-    enum aivo_status status = check_send(c, event, args, how, err);
+    struct aivo_send full;
+    enum aivo_status status = check_send(c, event, args, how, &full, err);
     if (status != AIVO_OK)
         return status;
-    return aivo_queue_send_async(c->queue, event, args, how, (void (*)(void))stored, user, out_id, err);
+    return aivo_queue_send_async(c->queue, event, args, &full, (void (*)(void))stored, user, out_id, err);
 }
 
-enum aivo_status aivo_client_queue_stats(struct aivo_client *c, struct aivo_queue_stats *out)
+enum aivo_status aivo_client_queue_stats_sized(struct aivo_client *c, struct aivo_queue_stats *out, size_t size)
 {
+    struct aivo_queue_stats stats;
     if (!c->queue)
         return AIVO_E_STATE;
-    aivo_queue_stats(c->queue, out);
+    aivo_queue_stats(c->queue, &stats);
+    aivo_sized_out(out, size, &stats, sizeof stats);
     return AIVO_OK;
 }
 
 enum aivo_status aivo_client_on_queue(struct aivo_client *c, const struct aivo_queue_callbacks *callbacks)
 {
-    static const struct aivo_queue_callbacks none;
-    if (callbacks && callbacks->size != sizeof *callbacks)
+    struct aivo_queue_callbacks full = {.size = sizeof full};
+    if (callbacks && !aivo_sized_in(&full, sizeof full, callbacks, callbacks->size,
+                                    AIVO_SIZE_THROUGH(struct aivo_queue_callbacks, user)))
         return AIVO_E_INVALID;
     pthread_mutex_lock(&c->lock);
-    c->callbacks.queue = callbacks ? *callbacks : none;
+    c->callbacks.queue = full;
     pthread_mutex_unlock(&c->lock);
     if (c->queue)
-        aivo_queue_watch(c->queue, callbacks && callbacks->queued);
+        aivo_queue_watch(c->queue, full.queued);
     return AIVO_OK;
 }
 

@@ -4,13 +4,15 @@
 #include "clock.h"
 #include "error_internal.h"
 #include "placeholder.h"
+#include "sized.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void aivo_emit_init(struct aivo_emit *emit)
+void aivo_emit_init_sized(struct aivo_emit *emit, size_t size)
 {
-    *emit = (struct aivo_emit){.size = sizeof *emit, .ack_timeout_ms = 10000};
+    const struct aivo_emit defaults = {.size = sizeof defaults, .ack_timeout_ms = 10000};
+    aivo_sized_out(emit, size, &defaults, sizeof defaults);
 }
 
 /* Encodes into c->out as one text frame: '4', header, JSON. */
@@ -229,11 +231,11 @@ enum aivo_status aivo_client_emit(struct aivo_client *c, const char *event, cons
 {
     if (c->settings.options.protocol != AIVO_PROTOCOL_SOCKETIO)
         return AIVO_E_STATE;
-    struct aivo_emit defaults;
-    if (!how) {
-        aivo_emit_init(&defaults);
-        how = &defaults;
-    }
+    struct aivo_emit full;
+    aivo_emit_init(&full);
+    if (how && !aivo_sized_in(&full, sizeof full, how, how->size, AIVO_SIZE_THROUGH(struct aivo_emit, ack_timeout_ms)))
+        return AIVO_E_INVALID;
+    how = &full;
     struct aivo_command command = {
         .type = AIVO_CMD_EMIT,
         .event = event,

@@ -6,6 +6,7 @@
 #include "error_internal.h"
 #include "history_file.h"
 #include "quality_trace.h"
+#include "sized.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -167,8 +168,11 @@ static uint64_t since(uint64_t now, uint64_t before)
     return now >= before ? now - before : now;
 }
 
-void aivo_history_add(struct aivo_history *h, const struct aivo_quality *q)
+void aivo_history_add(struct aivo_history *h, const struct aivo_quality *given)
 {
+    struct aivo_quality full;
+    const struct aivo_quality *q = &full;
+    aivo_sized_out(&full, sizeof full, given, given->size);
     pthread_mutex_lock(&h->lock);
     const struct aivo_quality *last = &h->last;
     bool answered = q->samples != last->samples || !h->has_last;

@@ -1,3 +1,4 @@
+#include "sized.h"
 #include <aivo/outbox.h>
 
 const char *aivo_fate_name(enum aivo_fate fate)
@@ -25,13 +26,15 @@ const char *aivo_queued_state_name(enum aivo_queued_state state)
     return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
 }
 
-void aivo_send_init(struct aivo_send *send)
+void aivo_send_init_sized(struct aivo_send *send, size_t size)
 {
-    *send = (struct aivo_send){.size = sizeof *send, .ttl_s = AIVO_TTL_OF_QUEUE};
+    const struct aivo_send defaults = {.size = sizeof defaults, .ttl_s = AIVO_TTL_OF_QUEUE};
+    aivo_sized_out(send, size, &defaults, sizeof defaults);
 }
 
-void aivo_queue_policy_init(struct aivo_queue_policy *policy)
+void aivo_queue_policy_init_sized(struct aivo_queue_policy *policy, size_t size)
 {
-    *policy = (struct aivo_queue_policy){
-        .size = sizeof *policy, .max_messages = 100, .ttl_s = 86400, .max_retries = 3, .window = 64};
+    const struct aivo_queue_policy defaults = {
+        .size = sizeof defaults, .max_messages = 100, .ttl_s = 86400, .max_retries = 3, .window = 64};
+    aivo_sized_out(policy, size, &defaults, sizeof defaults);
 }

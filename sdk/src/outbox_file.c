@@ -3,6 +3,7 @@
 #include "io/store_reader.h"
 #include "json.h"
 #include "queue.h"
+#include "sized.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,24 +69,26 @@ static enum aivo_status find_lane(struct aivo_outbox *o, const char *queue, int 
     return *lane >= 0 ? AIVO_OK : aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "the file has no queue '%.64s'", queue);
 }
 
-enum aivo_status aivo_outbox_stats(struct aivo_outbox *o, const char *queue, struct aivo_queue_stats *out,
-                                   struct aivo_error *err)
+enum aivo_status aivo_outbox_stats_sized(struct aivo_outbox *o, const char *queue, struct aivo_queue_stats *out,
+                                         size_t size, struct aivo_error *err)
 {
     struct aivo_store_counts counts;
     int lane;
     enum aivo_status status = find_lane(o, queue, &lane, err);
     if (status == AIVO_OK)
         status = aivo_store_reader_count(o->reader, lane, &counts, err);
-    if (status == AIVO_OK)
-        *out = (struct aivo_queue_stats){.size = sizeof *out,
-                                         .pending = counts.pending,
-                                         .dead = counts.dead,
-                                         .bytes = counts.bytes,
-                                         .oldest_ms = counts.oldest_ms,
-                                         .later = counts.later,
-                                         .behind = counts.behind,
-                                         .untold = counts.departed};
-    return status;
+    if (status != AIVO_OK)
+        return status;
+    const struct aivo_queue_stats stats = {.size = sizeof stats,
+                                           .pending = counts.pending,
+                                           .dead = counts.dead,
+                                           .bytes = counts.bytes,
+                                           .oldest_ms = counts.oldest_ms,
+                                           .later = counts.later,
+                                           .behind = counts.behind,
+                                           .untold = counts.departed};
+    aivo_sized_out(out, size, &stats, sizeof stats);
+    return AIVO_OK;
 }
 
 enum aivo_status aivo_outbox_queues(struct aivo_outbox *o, bool (*fn)(void *user, const char *name), void *user,

@@ -3,6 +3,7 @@
 #include "error_internal.h"
 #include "json.h"
 #include "msgid.h"
+#include "sized.h"
 #include "socketio.h"
 #include "store.h"
 #include "transport.h"
@@ -12,10 +13,10 @@
 
 #define PATH_MAX_BYTES 1024
 
-void aivo_options_init(struct aivo_options *o)
+static const struct aivo_options *defaults(void)
 {
-    *o = (struct aivo_options){
-        .size = sizeof *o,
+    static const struct aivo_options options = {
+        .size = sizeof options,
         .path = "/socket.io/",
         .nsp = "/",
         .auth_timeout_ms = 30000,
@@ -43,6 +44,12 @@ void aivo_options_init(struct aivo_options *o)
                     .window = 10,
                     .thresholds = {100, 250, 500}},
     };
+    return &options;
+}
+
+void aivo_options_init_sized(struct aivo_options *o, size_t size)
+{
+    aivo_sized_out(o, size, defaults(), sizeof *o);
 }
 
 /* The strings of the options, so that copying them is one loop. */
@@ -142,16 +149,13 @@ static enum aivo_status check_queues(const struct aivo_queue_options *o, struct 
                               AIVO_MSGID_KEY_MAX);
     if ((unsigned)o->overflow > AIVO_OVERFLOW_REJECT)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.overflow has no such value: %d", (int)o->overflow);
-    if (o->queue_count >= AIVO_STORE_LANES_MAX || (o->queue_count > 0 && !o->queues))
-        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queue_count is %zu: it must be 0..%d",
-                              o->queue_count, AIVO_STORE_LANES_MAX - 1);
     for (size_t i = 0; i < o->queue_count; i++) {
         const struct aivo_queue_policy *p = &o->queues[i];
         size_t len = p->name ? strnlen(p->name, AIVO_STORE_NAME_MAX + 1) : 0;
         bool again = false;
         for (size_t k = 0; k < i; k++)
             again |= p->name && strcmp(o->queues[k].name, p->name) == 0;
-        if (p->size != sizeof *p || len == 0 || len > AIVO_STORE_NAME_MAX || !aivo_utf8_valid(p->name, len) || again)
+        if (len == 0 || len > AIVO_STORE_NAME_MAX || !aivo_utf8_valid(p->name, len) || again)
             return aivo_error_set(err, AIVO_E_INVALID, 0,
                                   "option queue.queues: number %zu has no valid name, or one that is there twice", i);
         if (p->max_messages < 1 || p->max_messages > 10000000 || p->window < 1 || p->window > 1024 ||
@@ -159,6 +163,26 @@ static enum aivo_status check_queues(const struct aivo_queue_options *o, struct 
             return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queues: '%s' has a value out of range",
                                   p->name);
     }
+    return AIVO_OK;
+}
+
+/* The policies, with the defaults of what the caller does not know of. His array's stride is his struct's size. */
+static enum aivo_status take_policies(struct aivo_settings *s, struct aivo_error *err)
+{
+    struct aivo_queue_options *o = &s->options.queue;
+    if (o->queue_count > AIVO_SETTINGS_QUEUES_MAX || (o->queue_count > 0 && !o->queues))
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queue_count is %zu: it must be 0..%d",
+                              o->queue_count, AIVO_SETTINGS_QUEUES_MAX);
+    const char *given = (const char *)o->queues;
+    size_t stride = o->queue_count > 0 ? o->queues->size : 0;
+    for (size_t i = 0; i < o->queue_count; i++, given += stride) {
+        struct aivo_queue_policy *full = &s->policies[i];
+        aivo_queue_policy_init(full);
+        if (!aivo_sized_in(full, sizeof *full, given, stride, AIVO_SIZE_THROUGH(struct aivo_queue_policy, window)))
+            return aivo_error_set(err, AIVO_E_INVALID, 0,
+                                  "option queue.queues: fill each with aivo_queue_policy_init()");
+    }
+    o->queues = s->policies;
     return AIVO_OK;
 }
 
@@ -222,15 +246,17 @@ static enum aivo_status build_target(struct aivo_settings *s, struct aivo_error 
 enum aivo_status aivo_settings_init(struct aivo_settings *s, const struct aivo_options *options, struct aivo_error *err)
 {
     memset(s, 0, sizeof *s);
-    if (options->size < offsetof(struct aivo_options, quality) || options->size > sizeof *options)
+    s->options = *defaults();
+    if (!aivo_sized_in(&s->options, sizeof s->options, options, options->size,
+                       AIVO_SIZE_THROUGH(struct aivo_options, quality)))
         return aivo_error_set(err, AIVO_E_INVALID, 0, "the options were not filled with aivo_options_init()");
-    aivo_options_init(&s->options);
-    memcpy(&s->options, options, options->size);
     if (!options->url)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option url is missing");
     enum aivo_status status = aivo_url_parse(options->url, &s->url, err);
     if (status == AIVO_OK)
         status = check_ranges(&s->options, err);
+    if (status == AIVO_OK)
+        status = take_policies(s, err);
     if (status == AIVO_OK)
         status = check_texts(&s->options, err);
     if (status == AIVO_OK && s->url.tls)

@@ -5,9 +5,12 @@
 #include "url.h"
 #include <aivo/options.h>
 
+#define AIVO_SETTINGS_QUEUES_MAX 15 /* besides the default one */
+
 struct aivo_settings {
     struct aivo_options options; /* strings point into copies that this struct owns */
     struct aivo_url url;
+    struct aivo_queue_policy policies[AIVO_SETTINGS_QUEUES_MAX]; /* options.queue.queues; names are not copied */
     char *target; /* path with query, as requested from the server */
     char **copies;
     size_t copy_count;

@@ -12,10 +12,10 @@
 #define START (123456 * SECOND)
 
 static const __attribute__((unused)) struct aivo_quality_options defaults = {
-    true, 10000, 5000, true, {100, 250, 500}, AIVO_PROFILE_STANDARD, 10};
+    true, 10000, 5000, true, {100, 250, 500}, AIVO_PROFILE_STANDARD, 10, {0}};
 /* What the first form of the score was: plain figures of the last ten samples. */
 static const __attribute__((unused)) struct aivo_quality_options classic = {
-    true, 10000, 5000, true, {100, 250, 500}, AIVO_PROFILE_CLASSIC, 10};
+    true, 10000, 5000, true, {100, 250, 500}, AIVO_PROFILE_CLASSIC, 10, {0}};
 
 static inline void assert_near(double a, double b)
 {

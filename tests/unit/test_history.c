@@ -180,7 +180,12 @@ static void on_replayed(void *user, const struct aivo_quality *q)
 static void play(struct aivo_history *h, uint64_t seed, int turns)
 {
     static struct aivo_quality_core core;
-    const struct aivo_quality_options options = {true, 300, 5000, true, {100.1, 250, 500}, AIVO_PROFILE_STANDARD, 10};
+    const struct aivo_quality_options options = {.enabled = true,
+                                                 .interval_ms = 300,
+                                                 .timeout_ms = 5000,
+                                                 .quality_ping = true,
+                                                 .thresholds = {100.1, 250, 500},
+                                                 .window = 10};
     struct prng r = {seed};
     struct aivo_path kernel = {.has_dsack = true, .rtt_us = 50000, .rttvar_us = 7000, .min_rtt_us = 48000};
     int64_t now = 1234567890;
@@ -297,7 +302,8 @@ static void test_nothing_traced(void **state)
     struct aivo_error error;
     assert_int_equal(aivo_history_open(path, &h, &error), AIVO_OK);
     const int64_t minute = ((int64_t)time(NULL) * 1000 - 5 * MINUTE) / MINUTE * MINUTE; /* it is over */
-    const struct aivo_quality q = {.time_ms = minute, .latency_ms = 12.5, .samples = 1, .level = AIVO_LEVEL_GOOD};
+    const struct aivo_quality q = {
+        .size = sizeof q, .time_ms = minute, .latency_ms = 12.5, .samples = 1, .level = AIVO_LEVEL_GOOD};
     aivo_history_add(h, &q);
     struct rows rows = {.count = 0};
     assert_int_equal(aivo_history_read(h, AIVO_HISTORY_MINUTES, minute, minute + 1, collect, &rows, &error), AIVO_OK);

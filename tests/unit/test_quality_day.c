@@ -22,7 +22,7 @@
 #define TRIES 12 /* of one segment */
 
 static const struct aivo_quality_options defaults = {true, 10000, 5000, false, {100, 250, 500}, AIVO_PROFILE_STANDARD,
-                                                     10};
+                                                     10,   {0}};
 
 /* The link, and what the client's kernel thinks of it. */
 struct world {

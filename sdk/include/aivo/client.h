@@ -130,7 +130,12 @@ struct aivo_emit {
     void *user;                                /**< passed to ack */
     uint32_t ack_timeout_ms;                   /**< 10,000; 0: no limit while connected */
 };
-AIVO_API void aivo_emit_init(struct aivo_emit *emit);
+/** As aivo_options_init_sized(). */
+AIVO_API void aivo_emit_init_sized(struct aivo_emit *emit, size_t size);
+static inline void aivo_emit_init(struct aivo_emit *emit)
+{
+    aivo_emit_init_sized(emit, sizeof *emit);
+}
 
 /**
  * Send an event now. Never waits for the network. At most once: what is under way when the connection is lost is lost
@@ -192,8 +197,14 @@ AIVO_API enum aivo_status aivo_client_send_async(struct aivo_client *client, con
                                                  const struct aivo_send *how, aivo_stored_fn stored, void *user,
                                                  struct aivo_message_id *out_id, struct aivo_error *err);
 
+/** As aivo_client_queue_stats(), of which the caller knows the first size bytes. For bindings of other languages. */
+AIVO_API enum aivo_status aivo_client_queue_stats_sized(struct aivo_client *client, struct aivo_queue_stats *out,
+                                                        size_t size);
 /** The queue's figures, all named queues together. AIVO_E_STATE without a queue. */
-AIVO_API enum aivo_status aivo_client_queue_stats(struct aivo_client *client, struct aivo_queue_stats *out);
+static inline enum aivo_status aivo_client_queue_stats(struct aivo_client *client, struct aivo_queue_stats *out)
+{
+    return aivo_client_queue_stats_sized(client, out, sizeof *out);
+}
 /** Callbacks of the queue, besides the fate callback; the latest hold. NULL removes all. AIVO_E_INVALID: size. */
 AIVO_API enum aivo_status aivo_client_on_queue(struct aivo_client *client,
                                                const struct aivo_queue_callbacks *callbacks);
@@ -205,8 +216,13 @@ AIVO_API enum aivo_status aivo_client_queue_retry(struct aivo_client *client, co
 AIVO_API enum aivo_status aivo_client_queue_purge(struct aivo_client *client, const char *id, uint64_t *count,
                                                   struct aivo_error *err);
 
+/** As aivo_client_quality(), of which the caller knows the first size bytes. For bindings of other languages. */
+AIVO_API void aivo_client_quality_sized(struct aivo_client *client, struct aivo_quality *out, size_t size);
 /** A snapshot. */
-AIVO_API void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out);
+static inline void aivo_client_quality(struct aivo_client *client, struct aivo_quality *out)
+{
+    aivo_client_quality_sized(client, out, sizeof *out);
+}
 /**
  * Begin or end measuring by hand; the option quality.enabled says how it is at first. Begun again, loss, percentiles
  * and counts are of then on. Without measuring the level is OFFLINE, and only the server's heartbeat finds a dead

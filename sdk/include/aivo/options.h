@@ -48,7 +48,8 @@ struct aivo_tls_options {
     const char *key_file;  /**< PEM private key */
     const char
         *pin; /**< "sha256//BASE64" of the server's SPKI, several joined with ';'; checked besides the CA. NULL: none */
-    bool insecure; /**< no certificate check at all. A pin is still checked. */
+    bool insecure;        /**< no certificate check at all. A pin is still checked. */
+    uint64_t reserved[4]; /**< 0: room for what comes, so that nothing behind this struct ever moves */
 };
 
 /** Reconnecting. */
@@ -59,6 +60,7 @@ struct aivo_reconnect_options {
     uint32_t cap_ms;          /**< 30,000: greatest delay */
     uint32_t max_attempts;    /**< 0: no limit; else attempts in a row before the state is failed */
     uint32_t stable_after_ms; /**< 10,000: connected for this long, the delays begin anew */
+    uint64_t reserved[4];     /**< 0 */
 };
 
 /** The offline queue. See outbox.h. */
@@ -81,6 +83,7 @@ struct aivo_queue_options {
     uint32_t max_dead;           /**< 1,000: dead letters kept, the oldest go first; 0: none */
     const struct aivo_queue_policy *queues; /**< further queues in the same file, each with its own policy */
     size_t queue_count;                     /**< 0..15 */
+    uint64_t reserved[4];                   /**< 0 */
 };
 
 /** Measuring. */
@@ -93,6 +96,7 @@ struct aivo_quality_options {
     struct aivo_quality_thresholds thresholds; /**< 100, 250, 500 ms */
     enum aivo_quality_profile profile;         /**< AIVO_PROFILE_STANDARD */
     uint32_t window;                           /**< 10; 3..60: samples that mean, jitter and score are of */
+    uint64_t reserved[4];                      /**< 0 */
 };
 
 /**
@@ -126,8 +130,14 @@ struct aivo_options {
     struct aivo_quality_options quality;
 };
 
+/** Sets the first size bytes, as much as the caller knows of the struct, to their defaults. For bindings of other
+ *  languages; C and C++ call aivo_options_init(). Thread-safe. */
+AIVO_API void aivo_options_init_sized(struct aivo_options *options, size_t size);
 /** Sets every field to its default. Thread-safe. */
-AIVO_API void aivo_options_init(struct aivo_options *options);
+static inline void aivo_options_init(struct aivo_options *options)
+{
+    aivo_options_init_sized(options, sizeof *options);
+}
 
 #ifdef __cplusplus
 }

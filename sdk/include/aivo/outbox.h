@@ -38,7 +38,12 @@ struct aivo_queue_policy {
     uint32_t max_retries;        /**< 3 */
     uint32_t window;             /**< 64; 1..1,024 */
 };
-AIVO_API void aivo_queue_policy_init(struct aivo_queue_policy *policy);
+/** As aivo_options_init_sized(). */
+AIVO_API void aivo_queue_policy_init_sized(struct aivo_queue_policy *policy, size_t size);
+static inline void aivo_queue_policy_init(struct aivo_queue_policy *policy)
+{
+    aivo_queue_policy_init_sized(policy, sizeof *policy);
+}
 
 #define AIVO_TTL_OF_QUEUE    UINT32_MAX /**< aivo_send.ttl_s: as the queue says */
 #define AIVO_PRIORITY_MAX    9          /**< greatest priority; the least is -AIVO_PRIORITY_MAX */
@@ -56,7 +61,12 @@ struct aivo_send {
     const char *collapse_key; /**< the message with the same key (and queue) that waits and is not in flight leaves as
                                    AIVO_FATE_REPLACED; this one goes at the end. As order_key; NULL: none */
 };
-AIVO_API void aivo_send_init(struct aivo_send *send);
+/** As aivo_options_init_sized(). */
+AIVO_API void aivo_send_init_sized(struct aivo_send *send, size_t size);
+static inline void aivo_send_init(struct aivo_send *send)
+{
+    aivo_send_init_sized(send, sizeof *send);
+}
 
 /** An asynchronous send is on disk (status AIVO_OK), or is not and never will be. id: borrowed; error: NULL if it is.
  *  Called exactly once for every aivo_client_send_async() that returned AIVO_OK. */
@@ -113,7 +123,7 @@ typedef void (*aivo_fate_fn)(struct aivo_client *client, const struct aivo_queue
                              const char *answer, void *user);
 
 struct aivo_queue_stats {
-    size_t size;        /**< of this struct, as the library knows it */
+    size_t size;        /**< bytes of this struct that the library has filled */
     uint64_t pending;   /**< messages in the queue, those in flight included */
     uint64_t in_flight; /**< sent and not yet acknowledged; 0 when read from a file */
     uint64_t dead;      /**< kept dead letters */
@@ -167,9 +177,15 @@ AIVO_API enum aivo_status aivo_outbox_open(const char *path, bool writable, stru
 /** NULL is allowed. */
 AIVO_API void aivo_outbox_close(struct aivo_outbox *outbox);
 
+/** As aivo_outbox_stats(), of which the caller knows the first size bytes; the rest stays untouched. */
+AIVO_API enum aivo_status aivo_outbox_stats_sized(struct aivo_outbox *outbox, const char *queue,
+                                                  struct aivo_queue_stats *out, size_t size, struct aivo_error *err);
 /** Figures. queue: a name, "" the default one, NULL all together. AIVO_E_NOT_FOUND: no such queue in the file. */
-AIVO_API enum aivo_status aivo_outbox_stats(struct aivo_outbox *outbox, const char *queue, struct aivo_queue_stats *out,
-                                            struct aivo_error *err);
+static inline enum aivo_status aivo_outbox_stats(struct aivo_outbox *outbox, const char *queue,
+                                                 struct aivo_queue_stats *out, struct aivo_error *err)
+{
+    return aivo_outbox_stats_sized(outbox, queue, out, sizeof *out, err);
+}
 
 /** The names of the file's queues, "" first. fn false: stop. */
 AIVO_API enum aivo_status aivo_outbox_queues(struct aivo_outbox *outbox, bool (*fn)(void *user, const char *name),

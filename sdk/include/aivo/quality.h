@@ -78,7 +78,7 @@ struct aivo_quality_cause {
  * peer: behind an HTTP proxy or in front of a TLS terminator it is the path to that, and what lies beyond is edge_ms.
  */
 struct aivo_quality {
-    size_t size;              /**< of this struct, as the library knows it */
+    size_t size;              /**< bytes of this struct that the library has filled */
     int64_t time_ms;          /**< when it was taken: Unix time, ms */
     enum aivo_level level;    /**< OFFLINE while not connected or without a sample */
     int score;                /**< 1..100; 0 is offline */
