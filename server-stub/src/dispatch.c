@@ -99,8 +99,8 @@ static void handle_agent(struct srv_hub *hub, struct srv_socket *socket, const s
 static void handle_broadcast(struct srv_hub *hub, struct srv_socket *socket, const struct event *event,
                              struct outcome *outcome)
 {
-    struct srv_args args = args_of(event);
-    srv_broadcast(hub, socket->nsp, SRV_EVENT_BENCH_EVENT, &args);
+    const struct srv_broadcast broadcast = {.nsp = socket->nsp, .event = SRV_EVENT_BENCH_EVENT, .args = args_of(event)};
+    srv_broadcast(hub, &broadcast);
     outcome->ack = "[{\"success\":true}]";
     outcome->ack_len = strlen(outcome->ack);
     if (event->has_id)

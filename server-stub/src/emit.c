@@ -10,13 +10,19 @@ static void begin(struct srv_hub *hub, enum aivo_sio_type type, const struct srv
     aivo_sio_encode_header(&hub->packet, type, attachments, nsp->name, nsp->name_len, id);
 }
 
-static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv_event event,
-                        const struct srv_args *args)
+/* name: JSON, or NULL for the event's own. */
+static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv_event event, const char *name,
+                        size_t name_len, const struct srv_args *args)
 {
     begin(hub, args->attachment_count ? AIVO_SIO_BINARY_EVENT : AIVO_SIO_EVENT, nsp, args->attachment_count, NULL);
-    aivo_buf_str(&hub->packet, "[\"");
-    aivo_buf_str(&hub->packet, srv_event_name(event)); /* our own names need no escapes */
-    aivo_buf_char(&hub->packet, '"');
+    aivo_buf_char(&hub->packet, '[');
+    if (name) {
+        aivo_buf_add(&hub->packet, name, name_len);
+    } else {
+        aivo_buf_char(&hub->packet, '"');
+        aivo_buf_str(&hub->packet, srv_event_name(event)); /* our own names need no escapes */
+        aivo_buf_char(&hub->packet, '"');
+    }
     if (args->inner_len) {
         aivo_buf_char(&hub->packet, ',');
         aivo_buf_add(&hub->packet, args->inner, args->inner_len);
@@ -38,7 +44,7 @@ void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum s
 {
     if (socket->gone)
         return;
-    begin_event(hub, socket->nsp, event, args);
+    begin_event(hub, socket->nsp, event, NULL, 0, args);
     send(hub, socket->client->session, args);
     hub->metrics->sent[event]++;
 }
@@ -75,25 +81,52 @@ void srv_socket_ack(struct srv_hub *hub, struct srv_socket *socket, uint64_t id,
         srv_session_send(hub->engine, socket->client->session, hub->packet.data, hub->packet.len, false);
 }
 
-static void broadcast_frame(struct srv_hub *hub, struct srv_nsp *nsp, const void *data, size_t len, bool binary)
+/* --- broadcasts --- */
+
+struct sending {
+    struct srv_hub *hub;
+    const struct srv_broadcast *broadcast;
+    struct srv_frame *frames[1 + SRV_BROADCAST_MAX_ATTACHMENTS];
+    unsigned frame_count;
+};
+
+static void send_to(void *context, struct srv_member *m)
 {
-    struct srv_frame *frame = srv_frame_new(data, len, binary);
-    if (!frame) {
-        srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
+    struct sending *sending = context;
+    struct srv_session *session = srv_socket_of(m)->client->session;
+    if (sending->broadcast->is_volatile && session->out.bytes > SRV_HUB_VOLATILE)
         return;
-    }
-    for (struct srv_socket *s = nsp->sockets; s; s = s->next)
-        srv_session_send_shared(hub->engine, s->client->session, frame);
-    srv_frame_release(frame);
+    for (unsigned i = 0; i < sending->frame_count; i++)
+        srv_session_send_shared(sending->hub->engine, session, sending->frames[i]);
+    sending->hub->metrics->sent[sending->broadcast->event]++;
 }
 
-void srv_broadcast(struct srv_hub *hub, struct srv_nsp *nsp, enum srv_event event, const struct srv_args *args)
+/* The packet and its attachments, ready to be sent to anybody. */
+static bool make_frames(struct srv_hub *hub, const struct srv_args *args, struct sending *sending)
 {
-    begin_event(hub, nsp, event, args);
-    if (hub->packet.failed)
-        return;
-    broadcast_frame(hub, nsp, hub->packet.data, hub->packet.len, false);
-    for (unsigned i = 0; i < args->attachment_count; i++)
-        broadcast_frame(hub, nsp, args->attachments[i].data, args->attachments[i].len, true);
-    hub->metrics->sent[event] += nsp->count;
+    if (hub->packet.failed || args->attachment_count > SRV_BROADCAST_MAX_ATTACHMENTS)
+        return false;
+    for (unsigned i = 0; i <= args->attachment_count; i++) {
+        sending->frames[i] = i == 0 ? srv_frame_new(hub->packet.data, hub->packet.len, false)
+                                    : srv_frame_new(args->attachments[i - 1].data, args->attachments[i - 1].len, true);
+        if (!sending->frames[i])
+            return false;
+        sending->frame_count++;
+    }
+    return true;
+}
+
+size_t srv_broadcast(struct srv_hub *hub, const struct srv_broadcast *broadcast)
+{
+    struct sending sending = {.hub = hub, .broadcast = broadcast};
+    size_t receivers = 0;
+    const char *name = broadcast->name;
+    begin_event(hub, broadcast->nsp, broadcast->event, name, broadcast->name_len, &broadcast->args);
+    if (make_frames(hub, &broadcast->args, &sending))
+        receivers = srv_rooms_each(&broadcast->nsp->rooms, &broadcast->target, send_to, &sending);
+    else
+        srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
+    for (unsigned i = 0; i < sending.frame_count; i++)
+        srv_frame_release(sending.frames[i]);
+    return receivers;
 }

@@ -17,9 +17,10 @@ struct srv_greeting {
     char payload[];
 };
 
-static void add_nsp(struct srv_hub *hub, const char *name)
+static void add_nsp(struct srv_hub *hub, const char *name, uint64_t seed)
 {
     struct srv_nsp *nsp = &hub->nsps[hub->nsp_count++];
+    srv_rooms_init(&nsp->rooms, seed);
     nsp->name = name;
     nsp->name_len = strlen(name);
 }
@@ -35,11 +36,11 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
     hub->auth = auth;
     hub->limit.window_ms = config->rate_limit_window_ms;
     hub->limit.max_messages = config->rate_limit_max_messages;
-    add_nsp(hub, "/");
-    if (config->conformance)
-        add_nsp(hub, "/custom");
     uint64_t seed;
     engine->random(&seed, sizeof seed);
+    add_nsp(hub, "/", seed);
+    if (config->conformance)
+        add_nsp(hub, "/custom", seed);
     srv_dedup_init(&hub->dedup, seed);
     srv_agent_reply_init(&hub->reply);
     aivo_buf_init(&hub->packet);
@@ -58,6 +59,8 @@ void srv_hub_free(struct srv_hub *hub)
 {
     srv_dispatch_free(hub);
     srv_dedup_free(&hub->dedup);
+    for (unsigned i = 0; i < hub->nsp_count; i++)
+        srv_rooms_free(&hub->nsps[i].rooms);
     srv_agent_reply_free(&hub->reply);
     aivo_buf_free(&hub->packet);
     aivo_buf_free(&hub->text);
@@ -81,6 +84,20 @@ static struct srv_socket *find_socket(const struct srv_client *client, const cha
     return s;
 }
 
+/* Whoever speaks for a learner is reached by the room learner:<id>. */
+static bool join_learner(struct srv_socket *s)
+{
+    static const char prefix[] = "learner:";
+    char room[sizeof prefix + SRV_AUTH_MAX_USER];
+    const char *id = s->agent.learner_id[0] != '\0' ? s->agent.learner_id : s->agent.user_id;
+    size_t len = strlen(id);
+    if (!len || len > SRV_AUTH_MAX_USER)
+        return true;
+    memcpy(room, prefix, sizeof prefix - 1);
+    memcpy(room + sizeof prefix - 1, id, len);
+    return srv_socket_join(s, room, sizeof prefix - 1 + len) != SRV_JOIN_MEMORY;
+}
+
 static struct srv_socket *socket_new(struct srv_hub *hub, struct srv_client *client, struct srv_nsp *nsp,
                                      const char *user, const char *learner)
 {
@@ -96,13 +113,14 @@ static struct srv_socket *socket_new(struct srv_hub *hub, struct srv_client *cli
     s->agent.learner_id = s->ids + user_size;
     s->client = client;
     s->nsp = nsp;
+    if (!srv_rooms_add(&nsp->rooms, &s->member, s->sid) || !join_learner(s)) {
+        if (s->member.id)
+            srv_rooms_remove(&nsp->rooms, &s->member);
+        free(s);
+        return NULL;
+    }
     s->sibling = client->sockets;
     client->sockets = s;
-    s->next = nsp->sockets;
-    if (s->next)
-        s->next->prev = s;
-    nsp->sockets = s;
-    nsp->count++;
     srv_metrics_connected(hub->metrics);
     return s;
 }
@@ -118,13 +136,7 @@ static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_rea
 {
     end_agent_session(hub, s);
     srv_metrics_disconnected(hub->metrics, reason);
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        s->nsp->sockets = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    s->nsp->count--;
+    srv_rooms_remove(&s->nsp->rooms, &s->member);
     greeting_free(s);
     srv_dispatch_forget(hub, s);
     s->client = NULL;
@@ -142,6 +154,19 @@ static void idle_due(void *context, struct srv_timer *timer, uint64_t now_ms)
         end_agent_session(hub, s);
     else
         srv_timer_start(&hub->recheck_list, timer, now_ms);
+}
+
+/* --- rooms --- */
+
+enum srv_join srv_socket_join(struct srv_socket *socket, const char *room, size_t len)
+{
+    return socket->gone ? SRV_JOIN_OK : srv_rooms_join(&socket->nsp->rooms, &socket->member, room, len);
+}
+
+void srv_socket_leave(struct srv_socket *socket, const char *room, size_t len)
+{
+    if (!socket->gone)
+        srv_rooms_leave(&socket->nsp->rooms, &socket->member, room, len);
 }
 
 /* --- CONNECT --- */
@@ -296,13 +321,25 @@ static void bad_text(struct srv_hub *hub, struct srv_client *client, const char 
     srv_session_close(hub->engine, client->session, SRV_REASON_TRANSPORT_ERROR, SRV_WS_INVALID_DATA);
 }
 
-static void disconnect_packet(struct srv_hub *hub, struct srv_client *client, struct srv_socket *socket)
+static void leave_nsp(struct srv_hub *hub, struct srv_socket *socket, enum srv_reason reason)
 {
-    struct srv_socket **p = &client->sockets;
+    struct srv_socket **p = &socket->client->sockets;
     while (*p != socket)
         p = &(*p)->sibling;
     *p = socket->sibling;
-    socket_close(hub, socket, SRV_REASON_CLIENT_NAMESPACE_DISCONNECT);
+    socket_close(hub, socket, reason);
+}
+
+void srv_socket_disconnect(struct srv_hub *hub, struct srv_socket *socket, bool close_connection)
+{
+    struct srv_client *client = socket->client;
+    if (close_connection) {
+        srv_session_close(hub->engine, client->session, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
+        return;
+    }
+    begin_packet(hub, AIVO_SIO_DISCONNECT, socket->nsp->name, socket->nsp->name_len);
+    send_packet(hub, client);
+    leave_nsp(hub, socket, SRV_REASON_SERVER_NAMESPACE_DISCONNECT);
 }
 
 static void packet_received(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet,
@@ -329,7 +366,7 @@ static void packet_received(struct srv_hub *hub, struct srv_client *client, cons
     case AIVO_SIO_DISCONNECT:
         if (!socket)
             break;
-        disconnect_packet(hub, client, socket);
+        leave_nsp(hub, socket, SRV_REASON_CLIENT_NAMESPACE_DISCONNECT);
         return;
     case AIVO_SIO_CONNECT_ERROR:
         break;

@@ -15,11 +15,14 @@
 #include "engine.h"
 #include "log.h"
 #include "ratelimit.h"
+#include "rooms.h"
 
-#define SRV_HUB_MAX_NSPS     2
-#define SRV_HUB_MAX_ASSEMBLY 4
-#define SRV_HUB_CLOCK_US     200000
-#define SRV_HUB_GREETING_MS  5 /* conformance */
+#define SRV_HUB_MAX_NSPS              2
+#define SRV_HUB_MAX_ASSEMBLY          4
+#define SRV_HUB_CLOCK_US              200000
+#define SRV_HUB_GREETING_MS           5 /* conformance */
+#define SRV_BROADCAST_MAX_ATTACHMENTS 64
+#define SRV_HUB_VOLATILE              65536 /* a connection with more than this waiting gets no volatile event */
 
 struct srv_client;
 struct srv_job;
@@ -28,15 +31,14 @@ struct srv_greeting;
 struct srv_nsp {
     const char *name;
     size_t name_len;
-    struct srv_socket *sockets; /* those connected; unordered */
-    size_t count;
+    struct srv_rooms rooms; /* its members are the connected sockets */
 };
 
 struct srv_socket {
     struct srv_client *client;
     struct srv_nsp *nsp;
-    struct srv_socket *sibling;     /* the client's next one */
-    struct srv_socket *prev, *next; /* in the namespace */
+    struct srv_socket *sibling; /* the client's next one */
+    struct srv_member member;   /* of the namespace and its rooms */
     struct srv_agent_session agent;
     struct srv_timer idle;         /* runs while the agent session is active */
     unsigned jobs;                 /* events in work; keeps the struct alive when the socket is gone */
@@ -105,8 +107,32 @@ void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum s
                           const struct srv_args *args);
 void srv_socket_ack_args(struct srv_hub *hub, struct srv_socket *socket, uint64_t id, const struct srv_args *args);
 void srv_socket_ack(struct srv_hub *hub, struct srv_socket *socket, uint64_t id, const char *array, size_t len);
-/* To everybody in the namespace: encoded once. All broadcasts go through here. */
-void srv_broadcast(struct srv_hub *hub, struct srv_nsp *nsp, enum srv_event event, const struct srv_args *args);
+
+/* One event for many. */
+struct srv_broadcast {
+    struct srv_nsp *nsp;
+    struct srv_target target; /* zero: everybody in the namespace */
+    bool is_volatile;         /* left out for whoever has much waiting already */
+    bool local;               /* not for other instances */
+    enum srv_event event;     /* what it counts as; its name too, unless name says otherwise */
+    const char *name;         /* a JSON string with its quotes, or a number; NULL: the event's own */
+    size_t name_len;
+    struct srv_args args;
+};
+/* Encoded once for all. The one way to reach many: whoever must see every broadcast looks here. Returns for how many
+ * sockets of this instance it was. */
+size_t srv_broadcast(struct srv_hub *hub, const struct srv_broadcast *broadcast);
+
+/* --- rooms --- */
+
+static inline struct srv_socket *srv_socket_of(struct srv_member *m)
+{
+    return SRV_TIMER_OWNER(m, struct srv_socket, member);
+}
+enum srv_join srv_socket_join(struct srv_socket *socket, const char *room, size_t len);
+void srv_socket_leave(struct srv_socket *socket, const char *room, size_t len);
+/* Sends a DISCONNECT and ends the socket; with close_connection the whole connection. */
+void srv_socket_disconnect(struct srv_hub *hub, struct srv_socket *socket, bool close_connection);
 
 /* --- dispatch.c: events --- */
 

@@ -8,7 +8,7 @@ static const struct {
     const char *name;
     int direction;
 } events[SRV_EVENT_COUNT] = {
-    [SRV_EVENT_OTHER] = {"other", RECEIVED},
+    [SRV_EVENT_OTHER] = {"other", RECEIVED | SENT},
     [SRV_EVENT_LEARNING] = {"agent:learning", RECEIVED},
     [SRV_EVENT_TUTOR] = {"agent:tutor", RECEIVED},
     [SRV_EVENT_SPEECH] = {"agent:speech", RECEIVED},
