@@ -123,7 +123,6 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
 {
     (void)client;
     struct cli_conn *conn = user;
-    cli_say(CLI_LOG_DEBUG, "%s -> %s", aivo_state_name(from), aivo_state_name(to));
     conn->state = to;
     conn->connected = to == AIVO_STATE_CONNECTED;
     bool gave_none = to == AIVO_STATE_FAILED && conn->no_other_token && conn->why.status == AIVO_E_AUTH;
@@ -148,6 +147,14 @@ void cli_conn_notice(struct cli_conn *conn, const struct aivo_error *error)
         conn->why = *error; /* each further attempt that fails says so here */
     }
     cli_say(known || conn->closing ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s", error->message);
+}
+
+static void on_log(struct aivo_client *client, enum aivo_log_level level, const char *line, void *user)
+{
+    (void)client;
+    (void)level;
+    (void)user;
+    cli_say(CLI_LOG_DEBUG, "%s", line);
 }
 
 static void on_notice(struct aivo_client *client, const struct aivo_error *error, void *user)
@@ -260,6 +267,9 @@ int cli_conn_open(struct cli_conn *conn, const struct cli_common *common, struct
     }
     aivo_client_on_state(conn->client, on_state, conn);
     aivo_client_on_notice(conn->client, on_notice, conn);
+    if (common->log >= CLI_LOG_DEBUG) {
+        aivo_client_on_log(conn->client, AIVO_LOG_DEBUG, on_log, NULL);
+    }
     return -1;
 }
 

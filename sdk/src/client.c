@@ -106,6 +106,8 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
     pthread_mutex_init(&c->lock, NULL);
     aivo_inbox_init(&c->inbox);
     atomic_init(&c->state, AIVO_STATE_DISCONNECTED);
+    atomic_init(&c->log_most, AIVO_LOG_NOTHING);
+    atomic_init(&c->retry_at_us, AIVO_NEVER);
     atomic_init(&c->max_payload, 0);
     atomic_init(&c->generation, 0);
     atomic_init(&c->created, false);
@@ -238,6 +240,14 @@ enum aivo_status aivo_client_auth(struct aivo_client *c, const char *payload)
 enum aivo_state aivo_client_state(struct aivo_client *c)
 {
     return (enum aivo_state)atomic_load(&c->state);
+}
+
+int64_t aivo_client_retry_in(struct aivo_client *c)
+{
+    int64_t at = atomic_load(&c->retry_at_us), now = aivo_clock_us();
+    if (at == AIVO_NEVER)
+        return -1;
+    return at > now ? (at - now + 999) / 1000 : 0;
 }
 
 void aivo_client_last_error(struct aivo_client *c, struct aivo_error *out)

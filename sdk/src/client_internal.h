@@ -57,12 +57,16 @@ struct aivo_client {
     atomic_int state;                 /* enum aivo_state; any thread reads */
     atomic_bool created;              /* before that the loop's thread keeps off, whatever wakes it */
     _Atomic uint16_t generation;      /* of the connection, in the ids that events are answered by; any thread reads */
+    atomic_int log_most;              /* enum aivo_log_level, or AIVO_LOG_NOTHING; any thread */
+    atomic_int_fast64_t retry_at_us;  /* the next attempt; AIVO_NEVER: none waits; any thread reads */
     atomic_uint_fast64_t max_payload; /* the server's, 0: unknown; any thread reads */
     pthread_mutex_t lock;             /* guards the fields up to the next blank line: any thread */
     struct aivo_error last_error;
     char sid[64];
     struct aivo_quality snapshot;
     struct aivo_callbacks_set callbacks;
+    aivo_log_fn log_fn;
+    void *log_user;
 
     bool tearing_down;  /* no callback but cancelled acks any more */
     int callback_depth; /* callbacks of this client on the loop's stack */
@@ -82,6 +86,14 @@ void aivo_client_finish(struct aivo_client *c);
 /* client_turn.c: the loop's side. */
 void aivo_client_turn(struct aivo_task *task);
 void aivo_client_teardown(struct aivo_client *c); /* stops everything; frees nothing */
+
+/* client_log.c: on the loop's thread. */
+#define AIVO_LOG_NOTHING (-1)
+bool aivo_client_logs(struct aivo_client *c, enum aivo_log_level level);
+void aivo_client_log(struct aivo_client *c, enum aivo_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void aivo_client_log_frame(struct aivo_client *c, const char *direction, const char *frame, size_t len, bool binary);
+void aivo_client_log_state(struct aivo_client *c, const struct aivo_action *action);
 
 /* client_quality.c: what is measured. */
 void aivo_client_measure(struct aivo_client *c, const struct aivo_instant *at); /* what is due */

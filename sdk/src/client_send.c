@@ -64,6 +64,7 @@ enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outg
     }
     if (t->unsent(c->conn) + bytes + 16 > c->settings.options.max_send_buffer_bytes)
         return AIVO_E_FULL;
+    aivo_client_log_frame(c, "sent", c->out.data, c->out.len, false);
     enum aivo_status status = t->send(c->conn, c->out.data, c->out.len, false);
     for (size_t i = 0; status == AIVO_OK && i < p->attachment_count; i++)
         status = t->send(c->conn, p->attachments[i].data, p->attachments[i].len, true);

@@ -173,6 +173,7 @@ static void change_state(struct aivo_client *c, const struct aivo_action *a, con
     if (a->to == AIVO_STATE_CONNECTED)
         note_connected(c, at);
     atomic_store(&c->state, a->to);
+    aivo_client_log_state(c, a);
     aivo_client_tick_quality(c, at, false);
     aivo_tell_state(c, a->from, a->to, failed ? &a->error : NULL);
     if (a->from == AIVO_STATE_CONNECTED)
@@ -193,6 +194,7 @@ static void on_message(void *user, const char *data, size_t len, bool binary)
 {
     struct aivo_client *c = user;
     const struct aivo_instant at = aivo_instant_now();
+    aivo_client_log_frame(c, "received", data, len, binary);
     aivo_quality_heard(&c->quality, at.now_us);
     aivo_session_message(c->session, &at, data, len, binary);
     carry_out(c, &at);
@@ -263,6 +265,8 @@ static void open_transport(struct aivo_client *c)
         .max_unsent_bytes = o->max_send_buffer_bytes,
     };
     c->paused = false;
+    aivo_client_log(c, AIVO_LOG_INFO, "connecting to %s:%u%s", s->url.host, (unsigned)s->url.port,
+                    s->url.tls ? " (TLS)" : "");
     enum aivo_status status =
         transport_of(c)->connect(aivo_loop_net(c->task.loop), &request, &transport_events, c, &c->conn, &c->open_error);
     if (status != AIVO_OK) {
@@ -287,6 +291,7 @@ static void carry_out_one(struct aivo_client *c, const struct aivo_action *a, co
         open_transport(c);
         break;
     case AIVO_ACT_SEND:
+        aivo_client_log_frame(c, "sent", a->text, a->len, false);
         if (c->conn)
             t->send(c->conn, a->text, a->len, false); /* a failure shows as closed() */
         break;
@@ -310,9 +315,18 @@ static void carry_out_one(struct aivo_client *c, const struct aivo_action *a, co
     case AIVO_ACT_NOTICE:
         if (aivo_session_state(c->session) != AIVO_STATE_CONNECTED)
             keep_error(c, &a->error); /* why a further attempt failed */
+        aivo_client_log(c, AIVO_LOG_WARN, "%s", a->error.message);
         aivo_tell_notice(c, &a->error);
         break;
     }
+}
+
+/* When the next attempt is due, for those who ask and for the log. */
+static void note_retry(struct aivo_client *c, const struct aivo_instant *at)
+{
+    int64_t due = aivo_session_retry_at(c->session);
+    if (atomic_exchange(&c->retry_at_us, due) != due && due != AIVO_NEVER)
+        aivo_client_log(c, AIVO_LOG_INFO, "next attempt in %lld ms", (long long)((due - at->now_us) / 1000));
 }
 
 /* The actions' texts are borrowed from the session, so nothing in here may call it but for reading: what callbacks ask
@@ -322,6 +336,7 @@ static void carry_out(struct aivo_client *c, const struct aivo_instant *at)
     size_t n = aivo_session_action_count(c->session);
     for (size_t i = 0; i < n; i++)
         carry_out_one(c, aivo_session_action(c->session, i), at);
+    note_retry(c, at);
     aivo_task_wake(&c->task); /* the deadlines may have moved */
 }
 

@@ -11,7 +11,7 @@ struct aivo_settings {
     struct aivo_options options; /* strings point into copies that this struct owns */
     struct aivo_url url;
     struct aivo_queue_policy policies[AIVO_SETTINGS_QUEUES_MAX]; /* options.queue.queues; names are not copied */
-    char *target; /* path with query, as requested from the server */
+    char *target;                                                /* path with query, as requested from the server */
     char **copies;
     size_t copy_count;
 };

@@ -93,6 +93,8 @@ AIVO_API enum aivo_status aivo_client_stop(struct aivo_client *client);
 /** Now is a good time to try again: a waiting reconnect is made at once. */
 AIVO_API void aivo_client_retry_now(struct aivo_client *client);
 AIVO_API enum aivo_state aivo_client_state(struct aivo_client *client);
+/** ms until the next attempt to connect is made by itself; 0: it is due. -1: none waits. */
+AIVO_API int64_t aivo_client_retry_in(struct aivo_client *client);
 /** Why the connection was last lost or refused; status AIVO_OK if never. */
 AIVO_API void aivo_client_last_error(struct aivo_client *client, struct aivo_error *out);
 /** The server's id of this connection, empty while not connected. Copies at most size - 1 bytes. */
@@ -112,6 +114,20 @@ AIVO_API void aivo_client_on_quality(struct aivo_client *client, aivo_quality_fn
                                      void *user);
 AIVO_API void aivo_client_on_fate(struct aivo_client *client, aivo_fate_fn fn, void *user);
 AIVO_API void aivo_client_on_notice(struct aivo_client *client, aivo_notice_fn fn, void *user);
+/** How much is said in the log. */
+enum aivo_log_level {
+    AIVO_LOG_ERROR = 0, /**< the client has given up */
+    AIVO_LOG_WARN = 1,  /**< a connection lost, an attempt that failed, a notice */
+    AIVO_LOG_INFO = 2,  /**< changes of state, attempts and when the next one is due */
+    AIVO_LOG_DEBUG = 3  /**< every packet: its kind, event and size, never its arguments */
+};
+/** "error", "warn", "info" or "debug"; static. Thread-safe. */
+AIVO_API const char *aivo_log_level_name(enum aivo_log_level level);
+/** What the client does, a line without a newline (at most 511 bytes, without credentials and arguments), borrowed for
+ *  the length of the call. Always on the service thread: return soon, and do not destroy the client in it. */
+typedef void (*aivo_log_fn)(struct aivo_client *client, enum aivo_log_level level, const char *line, void *user);
+/** Lines of the level most and of graver ones. fn NULL (as at first): none. A line under way may still come after. */
+AIVO_API void aivo_client_on_log(struct aivo_client *client, enum aivo_log_level most, aivo_log_fn fn, void *user);
 /**
  * Listen to an event. One callback an event: the latest holds; NULL as fn removes it. NULL as event: every event that
  * has no callback of its own and also those that have (it is called first).

@@ -488,6 +488,11 @@ const struct aivo_action *aivo_session_action(const struct aivo_session *s, size
     return index < s->action_count ? &s->actions[index] : NULL;
 }
 
+int64_t aivo_session_retry_at(const struct aivo_session *s)
+{
+    return s->phase == AIVO_PHASE_WAITING ? s->phase_deadline_us : AIVO_NEVER;
+}
+
 enum aivo_state aivo_session_state(const struct aivo_session *s)
 {
     return s->state;

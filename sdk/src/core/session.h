@@ -76,6 +76,7 @@ void aivo_session_tick(struct aivo_session *s, const struct aivo_instant *at);
 size_t aivo_session_action_count(const struct aivo_session *s);
 const struct aivo_action *aivo_session_action(const struct aivo_session *s, size_t index);
 int64_t aivo_session_deadline(const struct aivo_session *s); /* AIVO_NEVER: none */
+int64_t aivo_session_retry_at(const struct aivo_session *s); /* of the next attempt; AIVO_NEVER: none waits */
 
 enum aivo_state aivo_session_state(const struct aivo_session *s);
 const char *aivo_session_sid(const struct aivo_session *s);           /* "" while not connected */
