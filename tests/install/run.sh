@@ -36,6 +36,21 @@ export PKG_CONFIG_PATH=$library/pkgconfig
 ${CC:-cc} -std=c11 -Wall -Werror "$here/consumer/main.c" $(pkg-config --cflags --libs aivo) -o "$work/with-pkg-config"
 "$work/with-pkg-config"
 
+echo "every example, from the installed headers and library"
+for example in "$here"/../../sdk/examples/*.c; do
+    name=$(basename "$example" .c)
+    case $name in
+    loop_glib) with=glib-2.0 ;;
+    loop_uv) with=libuv ;;
+    *) with= ;;
+    esac
+    # shellcheck disable=SC2046,SC2086  # flags are words, and there may be no further package
+    ${CC:-cc} -std=gnu11 -Wall -Werror "$example" $(pkg-config --cflags --libs aivo $with) -lpthread -o "$work/example"
+    status=0
+    "$work/example" >/dev/null 2>&1 || status=$?
+    [ $status -eq 64 ] || { echo "$name without arguments ends with $status"; exit 1; }
+done
+
 echo "the program in the README"
 awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' "$here/../../README.md" >"$work/readme.c"
 [ "$(wc -l <"$work/readme.c")" -gt 20 ]
