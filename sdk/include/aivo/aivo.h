@@ -3,6 +3,7 @@
 #define AIVO_AIVO_H
 
 #include <aivo/client.h>
+#include <aivo/diagnose.h>
 #include <aivo/error.h>
 #include <aivo/history.h>
 #include <aivo/loop.h>

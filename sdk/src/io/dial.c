@@ -22,8 +22,8 @@ static const char *environment(const char *lower, const char *upper)
     return value && *value ? value : upper ? getenv(upper) : NULL;
 }
 
-static enum aivo_status choose_proxy(const struct aivo_transport_request *request, struct aivo_proxy *out,
-                                     struct aivo_error *err)
+enum aivo_status aivo_dial_proxy(const struct aivo_transport_request *request, struct aivo_proxy *out,
+                                 struct aivo_error *err)
 {
     struct aivo_proxy_environment env = {
         .https_proxy = environment("https_proxy", "HTTPS_PROXY"),
@@ -47,7 +47,7 @@ enum aivo_status aivo_dial_prepare(struct aivo_conn *conn, const struct aivo_tra
                                    struct aivo_error *err)
 {
     struct aivo_proxy proxy;
-    enum aivo_status status = choose_proxy(request, &proxy, err);
+    enum aivo_status status = aivo_dial_proxy(request, &proxy, err);
     if (status == AIVO_OK && request->tls)
         status = aivo_tls_context_get(&request->tls_options, &conn->tls_context, err);
     if (status != AIVO_OK)

@@ -108,6 +108,10 @@ void aivo_net_random(struct aivo_net *net, void *out, size_t len);
 void aivo_net_use_resolver(struct aivo_net *net, aivo_resolve_fn resolve); /* tests */
 
 /* dial.c */
+/* Which proxy, by the option and the environment; of the request tls, host, port and proxy are looked at. */
+struct aivo_proxy;
+enum aivo_status aivo_dial_proxy(const struct aivo_transport_request *request, struct aivo_proxy *out,
+                                 struct aivo_error *err);
 /* Whether the request can be made at all, and filling conn from it. */
 enum aivo_status aivo_dial_check(const struct aivo_transport_request *request, struct aivo_error *err);
 enum aivo_status aivo_dial_prepare(struct aivo_conn *conn, const struct aivo_transport_request *request,
