@@ -78,7 +78,7 @@ trap 'exit 0' INT TERM HUP
 # ---------------------------------------------------------------- packages
 
 packages=(build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev
-    libsqlite3-dev libcjson-dev libjwt-dev)
+    libsqlite3-dev libcjson-dev libjwt-dev libcurl4-openssl-dev)
 
 missing_packages() {
     local package

@@ -4,6 +4,7 @@
 #include "config_table.h"
 #include "cors.h"
 #include "env.h"
+#include "outside.h"
 #include <aivo/aivo.h>
 #include <arpa/inet.h>
 #include <errno.h>
@@ -441,8 +442,22 @@ static void check_later_parts(struct loading *l)
 {
     if (l->config->redis_host != NULL)
         bad_value(l, SRV_VAR_REDIS_HOST, "this build has no Redis support yet: unset REDIS_HOST");
-    if (l->config->agent_url != NULL)
-        bad_value(l, SRV_VAR_AGENT_URL, "this build has no support for outside agents yet: unset AGENT_URL");
+}
+
+static void check_agent(struct loading *l)
+{
+    const struct srv_config *c = l->config;
+    char error[256];
+    if (c->agent_url == NULL)
+        return;
+    enum srv_outside_url url = srv_outside_check_url(c->agent_url, error, sizeof error);
+    if (url == SRV_OUTSIDE_URL_BAD)
+        bad_value(l, SRV_VAR_AGENT_URL, "%s", error);
+    else if (url == SRV_OUTSIDE_URL_PLAIN && c->agent_token != NULL)
+        warning(l, "warning: AGENT_TOKEN is sent over plain http: others on the way can read it");
+    if (c->agent_token != NULL && !srv_outside_check_token(c->agent_token))
+        bad_value(l, SRV_VAR_AGENT_TOKEN, "only visible ASCII characters can stand in a header, 4096 of them at most");
+    check_readable(l, SRV_VAR_AGENT_CA_PATH, c->agent_ca_path);
 }
 
 /* The values that need more than their kind to be judged. */
@@ -491,6 +506,7 @@ static void check_all(struct loading *l)
     bool host = check_host(l);
     check_cors(l);
     check_later_parts(l);
+    check_agent(l);
     if (host && !l->unread)
         check_together(l);
 }
@@ -505,8 +521,12 @@ static void print_value(const struct srv_config *config, int variable, struct ai
     switch (v->kind) {
     case SRV_KIND_STRING: {
         const char *text = *(char *const *)field;
+        /* What stands in an address behind '?' may well be a key. */
+        const char *query = text != NULL && variable == SRV_VAR_AGENT_URL ? strchr(text, '?') : NULL;
+        if (query != NULL)
+            aivo_buf_add(out, text, (size_t)(query + 1 - text));
         if (text != NULL)
-            aivo_buf_str(out, v->secret ? "********" : text);
+            aivo_buf_str(out, v->secret || query != NULL ? "********" : text);
         break;
     }
     case SRV_KIND_U16:

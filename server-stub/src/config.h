@@ -36,10 +36,15 @@ struct srv_config {
 
     char *cors_origin; /* comma-separated, or "*"; never NULL; checked to be a list that srv_cors_new() takes */
 
-    char *redis_host; /* NULL always: this build refuses to start with REDIS_HOST, as it does with AGENT_URL */
+    char *redis_host; /* NULL always: this build refuses to start with REDIS_HOST */
     uint16_t redis_port;
     char *redis_username, *redis_password, *redis_prefix;
-    char *agent_url;
+
+    char *agent_url;           /* NULL: the built-in agents; http or https, without user and password */
+    char *agent_token;         /* goes with each request */
+    char *agent_ca_path;       /* replaces the system's authorities */
+    uint32_t agent_timeout_ms; /* 1..600,000 */
+    uint32_t agent_max_in_flight, agent_max_waiting;
 
     bool ssl_enabled;
     char *ssl_key_path, *ssl_cert_path; /* never NULL if ssl_enabled */

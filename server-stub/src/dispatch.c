@@ -1,6 +1,7 @@
 /* What happens with an event: limits, repeats, the handler, its answer. */
 #include "clock.h"
 #include "hub.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,14 @@ struct event {
     struct srv_dedup_entry *entry; /* NULL: not to be remembered */
 };
 
-/* An event whose handling is delayed (TEST_HANDLER_DELAY_MS), with copies of all it needs. */
+/* An event whose handling takes its time: delayed (TEST_HANDLER_DELAY_MS), with copies of all it needs, or with an
+ * outside agent, without data. */
 struct srv_job {
     struct srv_timer timer;
     struct srv_job *prev, *next;
     struct srv_socket *socket;
     struct event event;
+    bool starts_session; /* with an outside agent */
     struct aivo_json data;
     struct aivo_bytes attachments[AIVO_SIO_MAX_ATTACHMENTS];
     char bytes[];
@@ -199,15 +202,27 @@ static bool is_repeat(struct srv_hub *hub, struct srv_socket *socket, struct eve
     return false;
 }
 
-static void run(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
-{
-    struct outcome outcome = {0};
-    handle(hub, socket, event, &outcome);
-    if (event->entry)
-        remember(hub, event->entry, &outcome);
-}
+/* --- handlers that take their time --- */
 
-/* --- delayed handlers --- */
+/* With room for size bytes of the event's. NULL: no memory. */
+static struct srv_job *job_new(struct srv_hub *hub, struct srv_socket *socket, const struct event *event, size_t size)
+{
+    struct srv_job *job = malloc(sizeof *job + size);
+    if (!job)
+        return NULL;
+    memset(job, 0, sizeof *job);
+    job->event = *event;
+    job->socket = socket;
+    job->next = hub->jobs;
+    if (job->next)
+        job->next->prev = job;
+    hub->jobs = job;
+    hub->job_count++;
+    socket->jobs++;
+    if (!socket->gone)
+        socket->client->jobs++;
+    return job;
+}
 
 /* Copies what the event borrows. false: no memory. */
 static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
@@ -215,12 +230,9 @@ static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct e
     size_t size = event->data->len;
     for (unsigned i = 0; i < event->attachment_count; i++)
         size += event->attachments[i].len;
-    struct srv_job *job = malloc(sizeof *job + size);
+    struct srv_job *job = job_new(hub, socket, event, size);
     if (!job)
         return false;
-    memset(job, 0, sizeof *job);
-    job->event = *event;
-    job->socket = socket;
     job->data = (struct aivo_json){event->data->type, job->bytes, event->data->len};
     job->event.data = &job->data;
     job->event.attachments = job->attachments;
@@ -233,13 +245,6 @@ static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct e
             memcpy(p, event->attachments[i].data, event->attachments[i].len);
         p += event->attachments[i].len;
     }
-    job->next = hub->jobs;
-    if (job->next)
-        job->next->prev = job;
-    hub->jobs = job;
-    hub->job_count++;
-    socket->jobs++;
-    socket->client->jobs++;
     srv_timer_start(&hub->delay_list, &job->timer, hub->engine->now_ms);
     return true;
 }
@@ -263,6 +268,127 @@ static void job_free(struct srv_hub *hub, struct srv_job *job)
         return;
     }
     socket->client->jobs--;
+}
+
+/* --- outside agents --- */
+
+static bool goes_outside(const struct srv_hub *hub, const struct event *event)
+{
+    return hub->outside &&
+           (event->event == SRV_EVENT_LEARNING || event->event == SRV_EVENT_TUTOR || event->event == SRV_EVENT_SPEECH);
+}
+
+static void outside_failed(struct srv_hub *hub, const struct srv_outside_answer *answer)
+{
+    unsigned left_out;
+    srv_metrics_error(hub->metrics, SRV_ERROR_AGENT_ERROR);
+    if (!srv_log_bounded(&hub->agent_lines, SRV_HUB_AGENT_LINES, hub->engine->now_ms, &left_out))
+        return;
+    char status[16] = "";
+    if (answer->http_status)
+        snprintf(status, sizeof status, "%u", answer->http_status);
+    if (left_out)
+        srv_log(hub->log, SRV_LOG_WARN, "agent: %u further failures were left out", left_out);
+    srv_log_fields(hub->log, SRV_LOG_WARN, "agent failed",
+                   (struct srv_log_field[]){SRV_LOG_FIELD("reason", srv_outside_reason(answer->status)),
+                                            SRV_LOG_FIELD("status", *status ? status : NULL),
+                                            SRV_LOG_FIELD("detail", *answer->detail ? answer->detail : NULL)},
+                   3);
+}
+
+/* What the agent said, or did not say, goes to the client, to whoever repeats the message, and into the figures. */
+static void outside_done(struct srv_hub *hub, struct srv_socket *socket, const struct event *event,
+                         const struct srv_outside_answer *answer)
+{
+    struct outcome outcome = {.failed = answer->status != SRV_OUTSIDE_OK};
+    aivo_buf_clear(&hub->text);
+    if (outcome.failed) {
+        outside_failed(hub, answer);
+        aivo_buf_str(&hub->text, "[{\"error\":\"");
+        aivo_buf_str(&hub->text, srv_outside_client_message(answer->status));
+        aivo_buf_str(&hub->text, "\"}]");
+    } else {
+        aivo_buf_char(&hub->text, '[');
+        aivo_buf_add(&hub->text, answer->json.text, answer->json.len);
+        aivo_buf_char(&hub->text, ']');
+    }
+    if (!hub->text.failed) {
+        outcome.ack = hub->text.data;
+        outcome.ack_len = hub->text.len;
+        if (event->has_id)
+            srv_socket_ack(hub, socket, event->id, outcome.ack, outcome.ack_len);
+    }
+    srv_metrics_latency(hub->metrics, event->event, srv_mono_us() - event->received_us);
+    if (event->entry)
+        remember(hub, event->entry, &outcome);
+    if (hub->text.cap > 65536)
+        aivo_buf_free(&hub->text);
+}
+
+static bool starts_session(const struct event *event)
+{
+    struct aivo_json argument = aivo_json_at(event->data, 1), action = {0};
+    if (event->event == SRV_EVENT_LEARNING && argument.type == AIVO_JSON_OBJECT)
+        action = aivo_json_get(&argument, "action");
+    return action.type == AIVO_JSON_STRING && aivo_json_string_is(&action, "start_session");
+}
+
+static void send_out(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    struct srv_outside_ids ids = {socket->agent.learner_id, socket->agent.user_id, socket->agent.socket_id};
+    struct srv_outside_answer refused = {.status = SRV_OUTSIDE_MEMORY, .detail = ""};
+    struct aivo_buf body;
+    aivo_buf_init(&body);
+    bool starts = starts_session(event);
+    socket->agent.last_activity_ms = unix_ms_at(hub, event->received_us);
+    struct srv_job *job = NULL;
+    if (srv_outside_body(&body, srv_event_name(event->event), event->data, event->attachments, event->attachment_count,
+                         &ids))
+        job = job_new(hub, socket, event, 0);
+    if (!job) {
+        aivo_buf_free(&body);
+        outside_done(hub, socket, event, &refused);
+        return;
+    }
+    job->starts_session = starts;
+    job->event.data = NULL;
+    job->event.attachments = NULL;
+    job->event.attachment_count = 0;
+    refused.status = srv_outside_post(hub->outside, &body, job, hub->engine->now_ms);
+    if (refused.status == SRV_OUTSIDE_OK)
+        return;
+    outside_done(hub, socket, event, &refused);
+    job->event.entry = NULL;
+    job_free(hub, job);
+}
+
+void srv_dispatch_answered(void *context, void *user, const struct srv_outside_answer *answer)
+{
+    struct srv_hub *hub = context;
+    struct srv_job *job = user;
+    struct srv_agent_session *agent = &job->socket->agent;
+    hub->engine->now_ms = answer->now_ms;
+    if (job->starts_session && !agent->active && answer->status == SRV_OUTSIDE_OK &&
+        answer->json.type == AIVO_JSON_OBJECT) {
+        struct aivo_json success = aivo_json_get(&answer->json, "success");
+        agent->active = aivo_json_is_true(&success);
+        if (agent->active)
+            count_agent_session(hub, job->socket);
+    }
+    outside_done(hub, job->socket, &job->event, answer);
+    job_free(hub, job);
+}
+
+static void run(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    struct outcome outcome = {0};
+    if (goes_outside(hub, event)) {
+        send_out(hub, socket, event);
+        return;
+    }
+    handle(hub, socket, event, &outcome);
+    if (event->entry)
+        remember(hub, event->entry, &outcome);
 }
 
 void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms)

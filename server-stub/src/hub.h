@@ -14,13 +14,15 @@
 #include "dedup.h"
 #include "engine.h"
 #include "log.h"
+#include "outside.h"
 #include "ratelimit.h"
 #include "rooms.h"
 
 #define SRV_HUB_MAX_NSPS              2
 #define SRV_HUB_MAX_ASSEMBLY          4
 #define SRV_HUB_CLOCK_US              200000
-#define SRV_HUB_GREETING_MS           5 /* conformance */
+#define SRV_HUB_GREETING_MS           5  /* conformance */
+#define SRV_HUB_AGENT_LINES           10 /* about outside agents that fail, in the log, a minute */
 #define SRV_BROADCAST_MAX_ATTACHMENTS 64
 #define SRV_HUB_VOLATILE              65536 /* a connection with more than this waiting gets no volatile event */
 
@@ -63,6 +65,8 @@ struct srv_hub {
     struct srv_metrics *metrics;
     const struct srv_log *log;
     const struct srv_auth *auth; /* NULL: everybody may */
+    struct srv_outside *outside; /* NULL: the built-in agents; set after srv_hub_init() */
+    struct srv_log_bound agent_lines;
     struct srv_ratelimit_policy limit;
     struct srv_nsp nsps[SRV_HUB_MAX_NSPS];
     unsigned nsp_count;
@@ -142,6 +146,8 @@ void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const st
 void srv_dispatch_forget(struct srv_hub *hub, struct srv_socket *socket);
 void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now_ms);
 void srv_dispatch_free(struct srv_hub *hub);
+/* An outside agent has answered, or has not. context is the hub. */
+void srv_dispatch_answered(void *context, void *user, const struct srv_outside_answer *answer);
 
 /* Closes the connection for a packet that breaks the protocol. */
 void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client);

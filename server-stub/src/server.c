@@ -190,6 +190,21 @@ static bool check_auth(struct srv_server *server, char *error, size_t error_size
     return false;
 }
 
+static bool start_agents(struct srv_server *server, char *error, size_t error_size)
+{
+    const struct srv_config *config = server->config;
+    struct srv_outside_options options = {.url = config->agent_url,
+                                          .token = config->agent_token,
+                                          .ca_path = config->agent_ca_path,
+                                          .timeout_ms = config->agent_timeout_ms,
+                                          .max_in_flight = config->agent_max_in_flight,
+                                          .max_waiting = config->agent_max_waiting,
+                                          .max_answer_bytes = config->max_payload_bytes,
+                                          .done = srv_dispatch_answered,
+                                          .context = &server->hub};
+    return srv_outside_new(&server->loop, &server->engine.timers, &options, &server->hub.outside, error, error_size);
+}
+
 static bool start_parts(struct srv_server *server, char *error, size_t error_size)
 {
     const struct srv_config *config = server->config;
@@ -214,7 +229,7 @@ static bool start_parts(struct srv_server *server, char *error, size_t error_siz
         return false;
     }
     aivo_buf_init(&server->response);
-    return true;
+    return !config->agent_url || start_agents(server, error, error_size);
 }
 
 bool srv_server_start(struct srv_server *server, const struct srv_config *config, char *error, size_t error_size)
@@ -265,6 +280,7 @@ void srv_server_stop(struct srv_server *server)
     }
     library_speaks_to = NULL;
     srv_hub_free(&server->hub);
+    srv_outside_destroy(server->hub.outside);
     srv_engine_free(&server->engine);
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);

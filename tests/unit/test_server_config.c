@@ -283,7 +283,25 @@ static void test_later_parts(void **state)
     loads(ARGS("--redis-host", ""), ENVIRONMENT("REDIS_PORT=6380", "REDIS_PASSWORD=p"));
     refused(ARGS("--redis-port=0"), NULL, 64, "--redis-port: '0' is not a number of 1..65535");
     unlink(".env");
-    refused(ARGS("--agent-url=http://x"), NULL, 64, "--agent-url: this build has no support for outside agents yet");
+}
+
+/* An outside agent: http or https, no user in the address, a token that fits into a header. */
+static void test_agent(void **state)
+{
+    (void)state;
+    loads(ARGS("--agent-url=https://a.example/x", "--agent-token", "t", "--agent-max-in-flight=1024"), NULL);
+    assert_string_equal(config.agent_url, "https://a.example/x");
+    assert_string_equal(config.agent_token, "t");
+    assert_int_equal(config.agent_max_in_flight, 1024);
+    assert_int_equal(config.agent_timeout_ms, 10000);
+    assert_int_equal(outcome.err.len, 0);
+    loads(ARGS("--agent-url=http://a.example/x", "--agent-token", "t"), NULL);
+    assert_non_null(strstr(outcome.err.data, "AGENT_TOKEN is sent over plain http"));
+    refused(ARGS("--agent-url=ws://x"), NULL, 64, "--agent-url: only http and https are possible");
+    refused(ARGS("--agent-url=http://u:p@x/"), NULL, 64, "--agent-url: no user or password can stand in it");
+    refused(ARGS("--agent-url=http://x", "--agent-token=a\nb"), NULL, 64, "--agent-token: only visible ASCII");
+    refused(ARGS("--agent-url=http://x", "--agent-ca-path=none.pem"), NULL, 64, "--agent-ca-path: none.pem: No such");
+    refused(ARGS("--agent-max-in-flight=0"), NULL, 64, "--agent-max-in-flight: '0' is not a number of 1..1024");
 }
 
 /* TLS wants both files, and readable ones. */
@@ -459,11 +477,11 @@ int main(void)
         cmocka_unit_test(test_env_flag),    cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown_flags),
         cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
-        cmocka_unit_test(test_later_parts), cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
-        cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
-        cmocka_unit_test(test_documents),   cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_bool_flags),
+        cmocka_unit_test(test_later_parts), cmocka_unit_test(test_agent),
+        cmocka_unit_test(test_tls),         cmocka_unit_test(test_conformance),
+        cmocka_unit_test(test_public_key),  cmocka_unit_test(test_check),
+        cmocka_unit_test(test_help),        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_bool_flags),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

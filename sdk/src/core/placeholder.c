@@ -10,10 +10,13 @@ struct frame {
     bool marked;   /* "_placeholder" is true */
     enum { KEY_OTHER, KEY_MARK, KEY_NUM } key;
     struct aivo_json num;
+    const char *start;
 };
 
 struct walk {
-    const char *p, *end;
+    const char *text, *p, *end;
+    void (*found)(void *context, size_t start, size_t end, unsigned num); /* may be NULL */
+    void *context;
     unsigned depth;
     struct frame frames[AIVO_JSON_MAX_DEPTH];
 };
@@ -62,6 +65,7 @@ static void on_value(struct walk *w, const struct aivo_json *value)
         f->num = *value;
 }
 
+/* p is at the bracket. */
 static bool on_close(struct walk *w, unsigned *seen)
 {
     if (!w->depth)
@@ -73,6 +77,8 @@ static bool on_close(struct walk *w, unsigned *seen)
     if (!aivo_json_u64(&f->num, &index) || index >= AIVO_SIO_MAX_ATTACHMENTS || *seen >> index & 1)
         return false;
     *seen |= 1u << index;
+    if (w->found)
+        w->found(w->context, (size_t)(f->start - w->text), (size_t)(w->p + 1 - w->text), (unsigned)index);
     return true;
 }
 
@@ -83,14 +89,17 @@ static bool on_open(struct walk *w)
     if (w->depth == AIVO_JSON_MAX_DEPTH)
         return false;
     bool object = container.type == AIVO_JSON_OBJECT;
-    w->frames[w->depth++] = (struct frame){.object = object, .key_next = object};
+    w->frames[w->depth++] = (struct frame){.object = object, .key_next = object, .start = w->p};
     return true;
 }
 
-bool aivo_sio_find_placeholders(const struct aivo_json *value, unsigned *seen)
+bool aivo_sio_each_placeholder(const struct aivo_json *value, unsigned *seen,
+                               void (*found)(void *context, size_t start, size_t end, unsigned num), void *context)
 {
     struct walk w;
-    w.p = value->text;
+    w.found = found;
+    w.context = context;
+    w.text = w.p = value->text;
     w.end = value->text + value->len;
     w.depth = 0;
     while (w.p < w.end) {
@@ -116,6 +125,11 @@ bool aivo_sio_find_placeholders(const struct aivo_json *value, unsigned *seen)
         }
     }
     return true;
+}
+
+bool aivo_sio_find_placeholders(const struct aivo_json *value, unsigned *seen)
+{
+    return aivo_sio_each_placeholder(value, seen, NULL, NULL);
 }
 
 int aivo_sio_count_placeholders(const struct aivo_json *value)
