@@ -12,7 +12,7 @@
 #define CLI_EXIT_NO_CONNECTION 2  /* never connected, connection lost, or no answer */
 #define CLI_EXIT_REFUSED       3  /* reached, but refused: credentials, namespace, protocol */
 #define CLI_EXIT_USAGE         64 /* a flag or value that makes no sense */
-#define CLI_EXIT_NOINPUT       66 /* no such queue file */
+#define CLI_EXIT_NOINPUT       66 /* no such file */
 #define CLI_EXIT_SOFTWARE      70 /* out of memory or of another resource */
 #define CLI_EXIT_CANTCREAT     73 /* the queue file cannot be used */
 #define CLI_EXIT_IOERR         74 /* standard output cannot be written */
@@ -34,7 +34,12 @@ struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
-extern const struct cli_command cli_watch, cli_emit, cli_listen, cli_queue, cli_token;
+extern const struct cli_command cli_watch, cli_history, cli_emit, cli_listen, cli_queue, cli_token;
+
+/* What a verb is called after its command's name and a space. */
+const char *cli_verb_name(const struct cli_command *command, const struct cli_command *verb);
+void cli_print_verbs(FILE *out, const struct cli_command *command);
+void cli_print_help(const struct cli_command *command);
 
 /* Parses with this command's tables (its own flags fill own, the common ones common, which may be NULL) and checks what
  * was given. Returns -1 to go on, else the exit code: 0 when --help was answered, 64 when a line said what is wrong. */

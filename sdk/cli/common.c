@@ -230,6 +230,12 @@ static bool put_path(struct cli_common *common, char error[CLI_ERROR_MAX])
            cli_fail(error, "--path: the URL with it is longer than %zu bytes", sizeof(common->with_path) - 1);
 }
 
+bool cli_common_check_url(struct cli_common *common, char error[CLI_ERROR_MAX])
+{
+    common->with_path[0] = '\0';
+    return cli_url_check(common->url, error) && put_path(common, error);
+}
+
 bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX])
 {
     common->timeout_given = common->timeout_ms != CLI_TIMEOUT_NOT_GIVEN;

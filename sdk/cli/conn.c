@@ -96,6 +96,7 @@ static void say_state(const struct cli_conn *conn, enum aivo_state from)
 {
     const char *why = conn->why.status != AIVO_OK ? conn->why.message : "";
     const char *colon = *why ? ": " : "";
+    const char *name = conn->named ? conn->url : "", *after = conn->named ? ": " : "";
     char sid[64];
     if (conn->closing) {
         return;
@@ -106,10 +107,10 @@ static void say_state(const struct cli_conn *conn, enum aivo_state from)
         break;
     case AIVO_STATE_CONNECTED:
         aivo_client_sid(conn->client, sid, sizeof(sid));
-        cli_say(CLI_LOG_INFO, "connected%s%s", *sid ? ", session " : "", sid);
+        cli_say(CLI_LOG_INFO, "%s%sconnected%s%s", name, after, *sid ? ", session " : "", sid);
         break;
     case AIVO_STATE_RECONNECTING:
-        cli_say(CLI_LOG_INFO, "%s, trying again%s%s",
+        cli_say(CLI_LOG_INFO, "%s%s%s, trying again%s%s", name, after,
                 from == AIVO_STATE_CONNECTED ? "connection lost" : "no connection", colon, why);
         break;
     default:
@@ -146,7 +147,8 @@ void cli_conn_notice(struct cli_conn *conn, const struct aivo_error *error)
     if (!conn->connected) {
         conn->why = *error; /* each further attempt that fails says so here */
     }
-    cli_say(known || conn->closing ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s", error->message);
+    cli_say(known || conn->closing ? CLI_LOG_DEBUG : CLI_LOG_WARN, "%s%s%s", conn->named ? conn->url : "",
+            conn->named ? ": " : "", error->message);
 }
 
 static void on_log(struct aivo_client *client, enum aivo_log_level level, const char *line, void *user)
@@ -319,13 +321,20 @@ static unsigned read_signals(struct cli_conn *conn)
     return wake;
 }
 
-/* How long poll() may sleep: until --timeout or max_wait_ms, whichever is first; -1: for ever. */
-static int poll_time(const struct cli_conn *conn, int64_t now, int64_t max_wait_ms)
+bool cli_conn_timed_out(const struct cli_conn *conn)
+{
+    return conn->timeout_ms > 0 && cli_now_ms() - conn->progress_ms >= conn->timeout_ms;
+}
+
+/* How long poll() may sleep: until a --timeout or max_wait_ms, whichever is first; -1: for ever. */
+static int poll_time(struct cli_conn *const *conns, size_t count, int64_t now, int64_t max_wait_ms)
 {
     int64_t wait = max_wait_ms < 0 ? INT64_MAX : max_wait_ms;
-    if (conn->timeout_ms > 0) {
-        int64_t left = conn->progress_ms + conn->timeout_ms - now;
-        wait = left < wait ? left : wait;
+    for (size_t i = 0; i < count; i++) {
+        int64_t left = conns[i]->progress_ms + conns[i]->timeout_ms - now;
+        if (conns[i]->timeout_ms > 0 && !(count > 1 && left <= 0)) { /* of several, one may have timed out long ago */
+            wait = left < wait ? left : wait;
+        }
     }
     if (wait == INT64_MAX) {
         return -1;
@@ -333,37 +342,44 @@ static int poll_time(const struct cli_conn *conn, int64_t now, int64_t max_wait_
     return wait < 0 ? 0 : wait > INT32_MAX ? INT32_MAX : (int)wait;
 }
 
-unsigned cli_conn_wait(struct cli_conn *conn, int input_fd, int64_t max_wait_ms)
+unsigned cli_conns_wait(struct cli_conn *const *conns, size_t count, int input_fd, int64_t max_wait_ms)
 {
     int64_t began = cli_now_ms();
-    struct pollfd fds[] = {
-        {.fd = aivo_client_fd(conn->client), .events = POLLIN},
-        {.fd = conn->signal_fd, .events = POLLIN},
+    struct pollfd fds[CLI_CONNS_MAX + 2] = {
+        {.fd = conns[0]->signal_fd, .events = POLLIN}, /* the process's signals: whichever is read has them */
         {.fd = input_fd, .events = POLLIN},
     };
-    int ready = poll(fds, 3, poll_time(conn, began, max_wait_ms));
+    for (size_t i = 0; i < count; i++) {
+        fds[2 + i] = (struct pollfd){.fd = aivo_client_fd(conns[i]->client), .events = POLLIN};
+    }
+    int ready = poll(fds, 2 + count, poll_time(conns, count, began, max_wait_ms));
     unsigned wake = 0;
-    if (ready > 0 && fds[1].revents) {
-        wake |= read_signals(conn);
-    }
     if (ready > 0 && fds[0].revents) {
-        aivo_client_dispatch(conn->client);
-        wake |= CLI_WAKE_CALLBACKS;
+        wake |= read_signals(conns[0]);
     }
-    if (ready > 0 && fds[2].revents) {
+    for (size_t i = 0; i < count; i++) {
+        conns[i]->interrupted = conns[0]->interrupted;
+        if (ready > 0 && fds[2 + i].revents) {
+            aivo_client_dispatch(conns[i]->client);
+            wake |= CLI_WAKE_CALLBACKS;
+        }
+        wake |= cli_conn_timed_out(conns[i]) ? CLI_WAKE_TIMEOUT : 0U;
+    }
+    if (ready > 0 && fds[1].revents) {
         wake |= CLI_WAKE_INPUT;
     }
-    if (conn->interrupted) {
+    if (conns[0]->interrupted) {
         wake |= CLI_WAKE_INTERRUPT;
     }
-    int64_t now = cli_now_ms();
-    if (conn->timeout_ms > 0 && now - conn->progress_ms >= conn->timeout_ms) {
-        wake |= CLI_WAKE_TIMEOUT;
-    }
-    if (max_wait_ms >= 0 && now - began >= max_wait_ms) {
+    if (max_wait_ms >= 0 && cli_now_ms() - began >= max_wait_ms) {
         wake |= CLI_WAKE_DUE;
     }
     return wake;
+}
+
+unsigned cli_conn_wait(struct cli_conn *conn, int input_fd, int64_t max_wait_ms)
+{
+    return cli_conns_wait(&conn, 1, input_fd, max_wait_ms);
 }
 
 bool cli_conn_gave_up(const struct cli_conn *conn)

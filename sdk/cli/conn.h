@@ -20,10 +20,13 @@ enum cli_wake {
     CLI_WAKE_DUE = 32,      /* max_wait_ms passed */
 };
 
+#define CLI_CONNS_MAX 16 /* connections at a time */
+
 struct cli_conn {
     struct aivo_client *client;
     const struct cli_common *common;
     char url[512]; /* for people: without secrets */
+    bool named;    /* there are several: what is said begins with the URL. Set after cli_conn_open() */
     int signal_fd;
     int64_t timeout_ms;  /* without progress; 0: none. At first --timeout; a command may change it */
     int64_t progress_ms; /* monotonic: when that began to count */
@@ -52,6 +55,10 @@ void cli_conn_close(struct cli_conn *conn);
 /* Waits for the first of: callbacks, a signal, input (input_fd is -1: none), the time-out, max_wait_ms (negative: no
  * limit). Returns what happened as a set of enum cli_wake. */
 unsigned cli_conn_wait(struct cli_conn *conn, int input_fd, int64_t max_wait_ms);
+/* The same for several, at most CLI_CONNS_MAX: CLI_WAKE_TIMEOUT is then told by cli_conn_timed_out() of each. */
+unsigned cli_conns_wait(struct cli_conn *const *conns, size_t count, int input_fd, int64_t max_wait_ms);
+/* --timeout passed without progress. */
+bool cli_conn_timed_out(const struct cli_conn *conn);
 /* Something went on: --timeout counts anew. */
 void cli_conn_progress(struct cli_conn *conn);
 /* What to do with a notice, for a command that sets a callback of its own: prints it, unless the same was just said. */

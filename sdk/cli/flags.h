@@ -97,6 +97,9 @@ void cli_common_init(struct cli_common *common);
 /* Do the values make sense, each and together? Fills in what follows from them: the default --timeout, with_path. */
 bool cli_common_check(struct cli_common *common, char error[CLI_ERROR_MAX]);
 
+/* The same for a further URL that has the flags of one that was checked. */
+bool cli_common_check_url(struct cli_common *common, char error[CLI_ERROR_MAX]);
+
 /* Is this a URL of ours: a known scheme, a host, no user info? */
 bool cli_url_check(const char *url, char error[CLI_ERROR_MAX]);
 /* The URL without what may be secret: user info, query and fragment. At most size - 1 bytes. */

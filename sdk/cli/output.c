@@ -1,5 +1,6 @@
 /* The output half of report.h: standard output, standard error, the live line. */
 #include "report.h"
+#include "text.h"
 #include <errno.h>
 #include <langinfo.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@ static enum cli_log say_level = CLI_LOG_INFO;
 static int out_errno; /* why standard output failed; 0 as long as it works */
 static bool live_on;  /* a live line stands on the terminal, the cursor at its end */
 static bool live_err; /* on standard error, not on standard output */
-static char live_text[CLI_LINE_MAX];
+static char live_text[CLI_LIVE_MAX];
 
 void cli_say_level(enum cli_log level)
 {
@@ -41,7 +42,22 @@ void cli_out_flush(void)
     }
 }
 
-/* A piece of the live line. Standard error has nobody to tell of a failure. */
+static struct cli_look look_of(int fd)
+{
+    struct cli_look look = {
+        .columns = 80, .rows = 24, .colour = true, .unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
+    struct winsize size;
+    bool ok = ioctl(fd, TIOCGWINSZ, &size) == 0;
+    if (ok && size.ws_col > 0) {
+        look.columns = size.ws_col;
+    }
+    if (ok && size.ws_row > 0) {
+        look.rows = size.ws_row;
+    }
+    return look;
+}
+
+/* A piece of the live lines. Standard error has nobody to tell of a failure. */
 static void write_live(const char *text)
 {
     if (live_err) {
@@ -49,7 +65,43 @@ static void write_live(const char *text)
         return;
     }
     write_out(text);
-    cli_out_flush();
+}
+
+static void flush_live(void)
+{
+    if (!live_err) {
+        cli_out_flush();
+    }
+}
+
+/* Rows that the live lines take up in a terminal of so many columns: one that became narrower has broken them. */
+static size_t live_rows(size_t columns)
+{
+    size_t rows = 0;
+    for (const char *line = live_text;;) {
+        char piece[CLI_LINE_MAX];
+        size_t len = strcspn(line, "\n");
+        snprintf(piece, sizeof(piece), "%.*s", (int)len, line);
+        size_t used = cli_columns(piece);
+        rows += used > columns && columns > 0 ? (used + columns - 1) / columns : 1;
+        if (line[len] == '\0') {
+            return rows;
+        }
+        line += len + 1;
+    }
+}
+
+/* The cursor goes to where the first of the live lines began, and what stood from there on is gone. */
+static void clear_live(void)
+{
+    size_t rows = live_rows(look_of(live_err ? STDERR_FILENO : STDOUT_FILENO).columns);
+    if (rows > 1) {
+        char up[32];
+        snprintf(up, sizeof(up), "\r\033[%zuA\033[J", rows - 1);
+        write_live(up);
+    } else {
+        write_live("\r\033[K");
+    }
 }
 
 void cli_say(enum cli_log level, const char *format, ...)
@@ -68,11 +120,13 @@ void cli_say(enum cli_log level, const char *format, ...)
         }
     }
     if (live_on) {
-        write_live("\r\033[K");
+        clear_live();
+        flush_live(); /* before what comes by the other stream */
     }
     fprintf(stderr, "aivo: %s\n", line);
     if (live_on) {
         write_live(live_text);
+        flush_live();
     }
 }
 
@@ -111,16 +165,6 @@ static bool is_live(int fd)
     return isatty(fd) && !getenv("NO_COLOR") && term && *term && strcmp(term, "dumb") != 0;
 }
 
-static struct cli_look look_of(int fd)
-{
-    struct cli_look look = {.columns = 80, .colour = true, .unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    struct winsize size;
-    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        look.columns = size.ws_col;
-    }
-    return look;
-}
-
 bool cli_out_is_live(void)
 {
     return is_live(STDOUT_FILENO);
@@ -151,12 +195,17 @@ void cli_live_on_err(void)
     live_err = true;
 }
 
-void cli_live_show(const char *line)
+void cli_live_show(const char *text)
 {
-    snprintf(live_text, sizeof(live_text), "%s", line);
+    if (live_on) {
+        clear_live();
+    } else {
+        write_live("\r\033[K");
+    }
+    snprintf(live_text, sizeof(live_text), "%s", text);
     live_on = true;
-    write_live("\r\033[K");
     write_live(live_text);
+    flush_live();
 }
 
 void cli_live_end(void)
@@ -164,6 +213,7 @@ void cli_live_end(void)
     if (live_on) {
         live_on = false;
         write_live("\n");
+        flush_live();
     }
 }
 
@@ -171,6 +221,7 @@ void cli_live_remove(void)
 {
     if (live_on) {
         live_on = false;
-        write_live("\r\033[K");
+        clear_live();
+        flush_live();
     }
 }

@@ -27,34 +27,88 @@ struct cli_snapshot {
 /* "2026-01-31T12:00:00.123Z" */
 #define CLI_TIME_MAX 32
 void cli_time_text(int64_t unix_ms, char out[CLI_TIME_MAX]);
+/* A figure as JSON has it: three decimals at most, null when it is not known. Returns out. */
+#define CLI_FIGURE_MAX 48
+const char *cli_figure_json(double value, char out[CLI_FIGURE_MAX]);
+/* The same for CSV, where what is not known is nothing. */
+const char *cli_figure_csv(double value, char out[CLI_FIGURE_MAX]);
+/* A figure for people, with as many digits as it deserves; "-" when it is not known. */
+const char *cli_figure_text(double value, char out[CLI_FIGURE_MAX]);
 /* The snapshot as one line of JSON with exactly the keys of docs/cli.md; unknown is null. Owned by the caller; NULL
  * when memory is short. */
 char *cli_snapshot_json(const struct cli_snapshot *snapshot);
-/* The snapshot as a line of plain text, e.g. for a pipe. */
-void cli_snapshot_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX]);
+/* The same members as comma-separated values; what is not known is nothing, causes are joined with spaces. */
+extern const char cli_snapshot_csv_names[];
+void cli_snapshot_csv(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX]);
+/* The snapshot as a line of plain text, e.g. for a pipe; with_url where there are several. */
+void cli_snapshot_text(const struct cli_snapshot *snapshot, bool with_url, char out[CLI_LINE_MAX]);
 /* The whole run in a line, by its last snapshot. */
 void cli_summary_text(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX]);
 
-/* The latest latencies, for the sparkline; NAN is a lost probe or a time without connection. */
-#define CLI_HISTORY_MAX 128
-struct cli_history {
-    double value[CLI_HISTORY_MAX];
+/* Pieces of these. */
+struct cli_text;
+void cli_put_latency(struct cli_text *text, const struct aivo_quality *q);
+/* In doubt, and what cost most, where it cost a whole point; each after two spaces. */
+void cli_put_cause(struct cli_text *text, const struct cli_snapshot *snapshot);
+const char *cli_stability(const struct aivo_quality *q);
+
+/* The latest latencies, as many as the percentiles are of; NAN is a lost probe or a time without connection. */
+#define CLI_RECENT_MAX 256
+struct cli_recent {
+    double value[CLI_RECENT_MAX];
     size_t count, next;
 };
-void cli_history_add(struct cli_history *history, double latency_ms);
+void cli_recent_add(struct cli_recent *recent, double latency_ms);
+/* The value that is index steps from the oldest of the last count. */
+double cli_recent_at(const struct cli_recent *recent, size_t count, size_t index);
+/* Least and greatest of those that are known. False: none is. */
+bool cli_recent_range(const struct cli_recent *recent, double *least, double *greatest);
 
 /* The last width values, least to greatest drawn as eight heights (Unicode blocks, or ASCII); NAN is a cross.
  * Writes at most size - 1 bytes and whole characters. Returns the columns used. */
-size_t cli_sparkline(const struct cli_history *history, size_t width, bool unicode, char *out, size_t size);
+size_t cli_sparkline(const struct cli_recent *recent, size_t width, bool unicode, char *out, size_t size);
+
+/* How often each latency was: width columns from low_ms to high_ms (logarithmic, or linear where they are near), the
+ * highest reaching the top of height rows. */
+#define CLI_HISTOGRAM_MAX 80 /* columns */
+struct cli_histogram {
+    size_t width, count[CLI_HISTOGRAM_MAX], most;
+    double low_ms, high_ms;
+};
+/* False: there are less than two samples, or no columns. */
+bool cli_histogram_of(const struct cli_recent *recent, size_t width, double low_ms, double high_ms,
+                      struct cli_histogram *out);
+/* The column that a latency belongs to. */
+size_t cli_histogram_at(const struct cli_histogram *histogram, double ms);
+/* Row 0 is the top one of height. */
+void cli_histogram_row(const struct cli_histogram *histogram, size_t row, size_t height, bool unicode, char *out,
+                       size_t size);
 
 /* How a live line may look. */
 struct cli_look {
-    size_t columns; /* of the terminal; the line uses at most one less */
+    size_t columns, rows; /* of the terminal; a line uses at most one less than its columns */
     bool colour, unicode;
 };
+const char *cli_level_colour(enum aivo_level level);
+/* A figure for where every column counts; "-" when it is not known. */
+const char *cli_figure_short(double value, char out[CLI_FIGURE_MAX]);
 /* The live line, without a line break. What does not fit is left out, the least important first. */
-void cli_live_line(const struct cli_snapshot *snapshot, const struct cli_history *history, const struct cli_look *look,
+void cli_live_line(const struct cli_snapshot *snapshot, const struct cli_recent *recent, const struct cli_look *look,
                    char out[CLI_LINE_MAX]);
+
+/* Some live lines: the first is as above, the others are the histogram. */
+#define CLI_LIVE_MAX 65536 /* bytes of all lines, escape sequences and NUL included */
+void cli_live_one(const struct cli_snapshot *snapshot, const struct cli_recent *recent, const struct cli_look *look,
+                  char out[CLI_LIVE_MAX]);
+
+/* Several connections under one another in a table whose columns can be compared, and how often each latency was, on
+ * one scale for all. snapshot.url is what a line begins with. */
+struct cli_live_row {
+    struct cli_snapshot snapshot;
+    const struct cli_recent *recent;
+    bool known; /* there is a snapshot */
+};
+void cli_live_table(const struct cli_live_row *rows, size_t count, const struct cli_look *look, char out[CLI_LIVE_MAX]);
 
 /* ---- output ---- */
 
@@ -86,11 +140,12 @@ bool cli_err_is_live(void);
 struct cli_look cli_err_look(void);
 /* The live line belongs on standard error from now on: standard output is for results. */
 void cli_live_on_err(void);
-/* Replaces the live line. cli_say() and cli_live_end() keep clear of it. */
-void cli_live_show(const char *line);
-/* Keeps the last live line and goes on below it. */
+/* Replaces the live lines (text may hold line breaks; none ends it). cli_say() and cli_live_end() keep clear of them.
+ */
+void cli_live_show(const char *text);
+/* Keeps the last live lines and goes on below them. */
 void cli_live_end(void);
-/* Takes the live line away. */
+/* Takes the live lines away. */
 void cli_live_remove(void);
 
 #endif

@@ -9,7 +9,7 @@ enum { EXIT_DAMAGED = 65, EXIT_NO_TRACE = 66 };
 
 struct replay {
     const char *file;
-    bool json;
+    bool json, csv;
     uint64_t shown;
     enum aivo_level level;
 };
@@ -18,12 +18,13 @@ struct replay {
 static const struct cli_flag flags[] = {
     {"replay", CLI_FLAG_TEXT, AT(file), "FILE", "replay what --record FILE has recorded", 0, 0, NULL},
     {"json", CLI_FLAG_BOOL, AT(json), NULL, "one JSON object a sample", 0, 0, NULL},
+    {"csv", CLI_FLAG_BOOL, AT(csv), NULL, "comma-separated values, with a line of names first", 0, 0, NULL},
 };
 #undef AT
 
 static const struct cli_command command = {
     .name = "watch",
-    .usage = "--replay FILE [--json]",
+    .usage = "--replay FILE [--json|--csv]",
     .summary = "replay a recorded connection",
     .text = "Runs the trace of a recording through the scorer again and shows every sample. Each must come out bit for "
             "bit\n"
@@ -60,7 +61,11 @@ static void show(void *user, const struct aivo_quality *quality)
         return;
     }
     char line[CLI_LINE_MAX];
-    cli_snapshot_text(&snapshot, line);
+    if (replay->csv) {
+        cli_snapshot_csv(&snapshot, line);
+    } else {
+        cli_snapshot_text(&snapshot, false, line);
+    }
     cli_out_line(line);
 }
 
@@ -72,8 +77,14 @@ int cli_replay(int argc, char **argv)
     if (code < 0 && words.count > 0) {
         code = cli_usage_error(&command, "--replay needs no '%.60s'", words.word[0]);
     }
+    if (code < 0 && replay.json && replay.csv) {
+        code = cli_usage_error(&command, "--json and --csv exclude one another");
+    }
     if (code >= 0) {
         return code;
+    }
+    if (replay.csv) {
+        cli_out_line(cli_snapshot_csv_names);
     }
     struct aivo_error error;
     enum aivo_status status = aivo_replay(replay.file, show, &replay, &error);

@@ -209,6 +209,8 @@ enum aivo_status aivo_client_record(struct aivo_client *c, struct aivo_history *
 {
     if (!history || c->history || atomic_load(&c->state) != AIVO_STATE_DISCONNECTED)
         return AIVO_E_STATE;
+    if (aivo_history_only_reads(history))
+        return AIVO_E_INVALID;
     c->history = history;
     aivo_history_attach(history, &c->quality);
     return AIVO_OK;

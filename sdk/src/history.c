@@ -25,6 +25,7 @@ struct aivo_history {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool closing, trace_ended, has_last, failed;
+    bool reads; /* only: there is no thread, and nothing is ever written */
     struct aivo_quality last;
     struct aivo_history_sample samples[PENDING_SAMPLES];
     size_t count;
@@ -103,15 +104,43 @@ enum aivo_status aivo_history_open(const char *path, struct aivo_history **out, 
     return AIVO_OK;
 }
 
-enum aivo_status aivo_history_close(struct aivo_history *h)
+enum aivo_status aivo_history_open_reader(const char *path, struct aivo_history **out, struct aivo_error *err)
 {
+    if (!path || !*path || !out)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "a history needs a path");
+    struct aivo_history *h = calloc(1, sizeof *h);
     if (!h)
-        return AIVO_OK;
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for a history");
+    enum aivo_status status = aivo_history_file_open(path, false, &h->file, err);
+    if (status != AIVO_OK) {
+        free(h);
+        return status;
+    }
+    h->reads = true;
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_mutex_init(&h->file_lock, NULL);
+    pthread_cond_init(&h->wake, NULL);
+    aivo_buf_init(&h->trace);
+    *out = h;
+    return AIVO_OK;
+}
+
+/* The thread writes what waits, and ends. */
+static void end_thread(struct aivo_history *h)
+{
     pthread_mutex_lock(&h->lock);
     h->closing = true;
     pthread_cond_signal(&h->wake);
     pthread_mutex_unlock(&h->lock);
     pthread_join(h->thread, NULL);
+}
+
+enum aivo_status aivo_history_close(struct aivo_history *h)
+{
+    if (!h)
+        return AIVO_OK;
+    if (!h->reads)
+        end_thread(h);
     aivo_history_file_close(h->file);
     pthread_cond_destroy(&h->wake);
     pthread_mutex_destroy(&h->file_lock);
@@ -168,8 +197,15 @@ static uint64_t since(uint64_t now, uint64_t before)
     return now >= before ? now - before : now;
 }
 
+bool aivo_history_only_reads(const struct aivo_history *h)
+{
+    return h->reads;
+}
+
 void aivo_history_add(struct aivo_history *h, const struct aivo_quality *given)
 {
+    if (h->reads)
+        return;
     struct aivo_quality full;
     const struct aivo_quality *q = &full;
     aivo_sized_out(&full, sizeof full, given, given->size);
@@ -197,7 +233,8 @@ enum aivo_status aivo_history_read(struct aivo_history *h, enum aivo_history_spa
 {
     if (span != AIVO_HISTORY_SAMPLES && span != AIVO_HISTORY_MINUTES && span != AIVO_HISTORY_HOURS)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "no such span: %d", (int)span);
-    flush(h);
+    if (!h->reads)
+        flush(h);
     pthread_mutex_lock(&h->file_lock);
     enum aivo_status status = aivo_history_file_read(h->file, span, from_ms, to_ms, fn, user, err);
     pthread_mutex_unlock(&h->file_lock);

@@ -5,6 +5,8 @@
 #include "quality.h"
 #include <aivo/history.h>
 
+/* Was it opened to read only? Then no client can record to it. */
+bool aivo_history_only_reads(const struct aivo_history *history);
 /* A client begins to record: takes the core's tap. */
 void aivo_history_attach(struct aivo_history *history, struct aivo_quality_core *core);
 /* A snapshot was made for the program; a sample is kept, anything else only traced. */

@@ -156,14 +156,14 @@ static void test_text(void **state)
     (void)state;
     char line[CLI_LINE_MAX];
     struct cli_snapshot s = known();
-    cli_snapshot_text(&s, line);
+    cli_snapshot_text(&s, false, line);
     assert_string_equal(line, "2025-12-31T23:59:59.123Z Good       72  112 ms  p50 99.5 p95 130 p99 140  "
                               "loss 0.0% (0.0-27.8)  stable");
     s = unknown();
-    cli_snapshot_text(&s, line);
+    cli_snapshot_text(&s, false, line);
     assert_string_equal(line, "1970-01-01T00:00:00.000Z Offline     0  reconnecting: refused");
     s.state = AIVO_STATE_CONNECTED;
-    cli_snapshot_text(&s, line);
+    cli_snapshot_text(&s, false, line);
     assert_string_equal(line, "1970-01-01T00:00:00.000Z Offline     0  - ms  p50 - p95 - p99 -  loss -  stability -");
 }
 
@@ -172,14 +172,14 @@ static void test_text(void **state)
 static void test_sparkline(void **state)
 {
     (void)state;
-    struct cli_history h = {0};
+    struct cli_recent h = {0};
     char out[64];
     assert_int_equal(cli_sparkline(&h, 10, true, out, sizeof(out)), 0);
     assert_string_equal(out, "");
     for (int i = 0; i < 8; i++) {
-        cli_history_add(&h, 10 + i);
+        cli_recent_add(&h, 10 + i);
     }
-    cli_history_add(&h, NAN);
+    cli_recent_add(&h, NAN);
     assert_int_equal(cli_sparkline(&h, 10, true, out, sizeof(out)), 9);
     assert_string_equal(out, "▁▂▃▄▅▆▇█×");
     assert_int_equal(cli_sparkline(&h, 10, false, out, sizeof(out)), 9);
@@ -189,7 +189,7 @@ static void test_sparkline(void **state)
     assert_int_equal(cli_sparkline(&h, 10, true, out, 8), 2);
     assert_string_equal(out, "▁▂");
     for (int i = 0; i < 1000; i++) {
-        cli_history_add(&h, 5);
+        cli_recent_add(&h, 5);
     }
     assert_int_equal(cli_sparkline(&h, 4, false, out, sizeof(out)), 4);
     assert_string_equal(out, "____");
@@ -208,9 +208,9 @@ static size_t columns(const char *text)
 static void test_live_width(void **state)
 {
     (void)state;
-    struct cli_history h = {0};
-    for (int i = 0; i < CLI_HISTORY_MAX; i++) {
-        cli_history_add(&h, i % 7);
+    struct cli_recent h = {0};
+    for (int i = 0; i < CLI_RECENT_MAX; i++) {
+        cli_recent_add(&h, i % 7);
     }
     struct cli_snapshot s = known();
     size_t before = 0;
@@ -236,7 +236,7 @@ static void test_live_width(void **state)
 static void test_live_look(void **state)
 {
     (void)state;
-    struct cli_history h = {0};
+    struct cli_recent h = {0};
     struct cli_snapshot s = known();
     char line[CLI_LINE_MAX];
     cli_live_line(&s, &h, &(struct cli_look){.columns = 30, .colour = true}, line);
@@ -261,7 +261,7 @@ static void test_causes(void **state)
     assert_non_null(strstr(text, "\"state\":\"suspect\""));
     free(text);
     char line[CLI_LINE_MAX];
-    cli_snapshot_text(&s, line);
+    cli_snapshot_text(&s, false, line);
     assert_non_null(strstr(line, "stable  suspect  uplink-loss -2"));
     s.state = AIVO_STATE_RECONNECTING; /* doubt is of a connection */
     text = cli_snapshot_json(&s);

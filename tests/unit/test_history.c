@@ -313,6 +313,39 @@ static void test_nothing_traced(void **state)
     assert_int_equal(aivo_replay(path, NULL, NULL, &error), AIVO_E_NOT_FOUND);
 }
 
+static bool count_row(void *user, const struct aivo_history_row *row)
+{
+    (void)row;
+    ++*(int *)user;
+    return true;
+}
+
+/* A recording of years ago, opened to read: everything in it is still there afterwards, nothing is added to it, no
+ * client can record to it, and a file that is not there is not made. */
+static void test_reader(void **state)
+{
+    (void)state;
+    struct aivo_history *h;
+    struct aivo_history_file *file;
+    struct aivo_error error;
+    const struct aivo_history_sample sample = {.time_ms = BEGIN, .latency_ms = 5, .level = AIVO_LEVEL_GOOD};
+    assert_int_equal(aivo_history_open_reader(path, &h, &error), AIVO_E_STORE);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(aivo_history_file_open(path, true, &file, &error), AIVO_OK);
+    assert_int_equal(aivo_history_file_write(file, &sample, 1, NULL, 0, BEGIN + MINUTE, &error), AIVO_OK);
+    aivo_history_file_close(file);
+    for (int round = 0; round < 2; round++) {
+        int rows = 0;
+        struct aivo_quality quality = {.size = sizeof quality, .time_ms = BEGIN + 1};
+        assert_int_equal(aivo_history_open_reader(path, &h, &error), AIVO_OK);
+        assert_true(aivo_history_only_reads(h));
+        aivo_history_add(h, &quality);
+        assert_int_equal(aivo_history_read(h, AIVO_HISTORY_SAMPLES, 0, INT64_MAX, count_row, &rows, &error), AIVO_OK);
+        assert_int_equal(rows, 1);
+        assert_int_equal(aivo_history_close(h), AIVO_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replay, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_damaged_trace, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_nothing_traced, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_reader, make_path, remove_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,15 +21,19 @@ struct aivo_history;
 /** Opens or makes the file. AIVO_OK, AIVO_E_INVALID, AIVO_E_STORE (not usable: err says why), AIVO_E_MEMORY,
  *  AIVO_E_SYSTEM. */
 AIVO_API enum aivo_status aivo_history_open(const char *path, struct aivo_history **out, struct aivo_error *err);
+/** Opens a file that exists, for aivo_history_read() alone, also beside a program that records to it: nothing is added,
+ *  rolled up or thrown away, however old it is. AIVO_OK, AIVO_E_INVALID, AIVO_E_STORE (there is none, or it is no
+ *  history), AIVO_E_MEMORY. */
+AIVO_API enum aivo_status aivo_history_open_reader(const char *path, struct aivo_history **out, struct aivo_error *err);
 /** Writes what waits, and frees. No client may record to it any more. NULL is allowed. AIVO_OK, or AIVO_E_STORE if
  *  anything could not be written since it was opened. */
 AIVO_API enum aivo_status aivo_history_close(struct aivo_history *history);
 
-/** Adds a sample; clients that record do it by themselves. */
+/** Adds a sample; clients that record do it by themselves. A reader ignores it. */
 AIVO_API void aivo_history_add(struct aivo_history *history, const struct aivo_quality *quality);
 
 /** From now on the client records what it measures; history must live longer than it. Before aivo_client_start(), once.
- *  AIVO_OK, AIVO_E_STATE. */
+ *  AIVO_OK, AIVO_E_STATE, AIVO_E_INVALID (a reader). */
 AIVO_API enum aivo_status aivo_client_record(struct aivo_client *client, struct aivo_history *history);
 
 /** How long a row is. */
