@@ -1,0 +1,26 @@
+/* What all widgets share: the style sheet, the icons, and how the theme at hand looks. */
+#ifndef AGK_STYLE_H
+#define AGK_STYLE_H
+
+#include "palette.h"
+#include <gtk/gtk.h>
+
+/* The share of a level's colour that tints a card. */
+#define AGK_TINT 0.08
+
+/* Makes what is compiled in available; from a class's init. */
+void agk_style_resources(void);
+/* Style sheet and icons for the widget's display, once each; from an instance's init. */
+void agk_style_ensure(GtkWidget *widget);
+/* How the widget's theme looks: dark by the colour of its text. high_contrast is what the program said. */
+struct agk_scheme agk_style_scheme(GtkWidget *widget, bool high_contrast);
+/* Is the theme one of the high contrast ones, by its name? */
+bool agk_style_theme_is_hc(GtkWidget *widget);
+/* Puts the classes aivo-dark, aivo-hc and the level's onto the widget, and takes the others away. */
+void agk_style_apply(GtkWidget *widget, enum agk_kind kind, struct agk_scheme scheme);
+/* Does the user want animations? */
+bool agk_style_animates(GtkWidget *widget);
+/* The widget's own text colour. */
+GdkRGBA agk_style_text_colour(GtkWidget *widget);
+
+#endif
