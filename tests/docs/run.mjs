@@ -1,0 +1,198 @@
+// Does what the documents say: runs their commands, follows their links.
+//
+//   AIVO_BUILD=build/dev node tests/docs/run.mjs [FILE.md]...
+//
+// In README.md, CONTRIBUTING.md, SECURITY.md and docs/*.md:
+//   ```sh       each block is run by bash -e, one after the other in a folder of the document's own
+//   ```console  each line behind "$ " is run; the lines below it are what it must print, in the same order: numbers, times
+//               and ids may differ, a line "..." stands for any, and what stands behind "# " in a command is no part of it
+// An aivo-server with the development secret runs meanwhile and takes the place of 127.0.0.1:4003; it is $NEXTAUTH_SECRET,
+// and aivo and aivo-server are on the PATH. A comment before a block says what is special:
+//   <!-- docs: exit 75 -->     its (last) command ends with this code
+//   <!-- docs: for 2 s -->     it goes on until it is stopped
+//   <!-- docs: by PATH -->     that test runs it: the file must be there, and must have the block's first program in it
+//   <!-- docs: needs NAME -->  a program that a machine may lack: without it the block is a skip
+// A block without a language that begins with a command is a mistake. The last line is "N passed, N failed, N skipped".
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const build = resolve(process.env.AIVO_BUILD ?? join(root, 'build/dev'));
+const SECRET = 'aivo-development-secret-do-not-use-in-production';
+const DOCUMENTED = '127.0.0.1:4003';
+const BLOCK_MS = 60000;
+const PROGRAMS = /^\s*(\$ |sudo |aivo(-\w+)? |cmake |tests\/|packaging\/|curl |redis|systemctl |journalctl |promtool |flatpak |apt |node |npm )/;
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+function verdict(name, problem) {
+  if (problem) failed += 1;
+  else passed += 1;
+  console.log(problem ? `not ok ${name}: FAILED: ${problem}` : `ok ${name}`);
+}
+
+// ---------------------------------------------------------------- reading
+
+function blocksOf(text) {
+  const blocks = [];
+  const lines = text.split('\n');
+  let note = '';
+  for (let i = 0; i < lines.length; i += 1) {
+    const comment = lines[i].match(/^<!-- docs: (.*) -->$/);
+    if (comment) note = comment[1];
+    const fence = lines[i].match(/^( *)```(\w*)/);
+    if (fence) {
+      const body = [];
+      const line = i + 1;
+      for (i += 1; i < lines.length && !/^ *```/.test(lines[i]); i += 1) body.push(lines[i].slice(fence[1].length));
+      blocks.push({ line, language: fence[2], body, note });
+      note = '';
+    } else if (/^ {4}\S/.test(lines[i]) && lines[i - 1] === '') {
+      blocks.push({ line: i + 1, language: '', body: [lines[i]], note: '' });
+      while (i + 1 < lines.length && /^ {4}/.test(lines[i + 1])) i += 1;
+    }
+  }
+  return blocks;
+}
+
+const anchor = (heading) => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+const anchorsOf = (file) =>
+  readFileSync(file, 'utf8').split('\n').filter((line) => /^#+ /.test(line)).map((line) => anchor(line.replace(/^#+ /, '')));
+
+function checkLinks(file, text) {
+  const plain = text.replace(/```[\s\S]*?```/g, '').replace(/`[^`\n]*`/g, '');
+  const broken = [];
+  for (const [, target] of plain.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^(https?|mailto):/.test(target)) continue; // nothing here asks the outside
+    const [path, fragment] = target.split('#');
+    const there = path ? resolve(dirname(file), path) : file;
+    if (!existsSync(there)) broken.push(target);
+    else if (fragment && there.endsWith('.md') && !anchorsOf(there).includes(fragment)) broken.push(target);
+  }
+  verdict(`${relative(root, file)}: links`, broken.length ? `they lead nowhere: ${broken.join(', ')}` : '');
+}
+
+// ---------------------------------------------------------------- running
+
+const shape = (line) =>
+  line.replace(/\x1b\[[0-9;]*m/g, '').trimEnd()
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME').replace(/[\w-]{16,}/g, 'ID').replace(/\d+(\.\d+)?/g, '0')
+    .replace(/\b(Excellent|Good|Fair|Poor)\b/g, 'LEVEL').replace(/\b(unstable|stable|stability -)/g, 'STABLE')
+    .replace(/[▁▂▃▄▅▆▇█]+/gu, '▁').replace(/ +/g, ' ');
+
+function compare(expected, output) {
+  const actual = output.split('\n').map(shape);
+  let at = 0;
+  for (const line of expected) {
+    if (line.trim() === '...' || line.trim() === '') continue;
+    const found = actual.indexOf(shape(line), at);
+    if (found < 0) return `it does not print '${line}', but:\n${output}`;
+    at = found + 1;
+  }
+  return '';
+}
+
+function runShell(script, { cwd, env, ms }) {
+  return new Promise((done) => {
+    const child = spawn('bash', ['-e', '-c', script], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let stopped = false;
+    child.stdout.on('data', (data) => { output += data; });
+    child.stderr.on('data', (data) => { output += data; });
+    const timer = setTimeout(() => {
+      stopped = true;
+      try { process.kill(-child.pid, 'SIGINT'); } catch { /* it has just ended */ }
+      setTimeout(() => { try { process.kill(-child.pid, 'SIGKILL'); } catch { /* ended */ } }, 5000).unref();
+    }, ms);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      done({ code, output, stopped });
+    });
+  });
+}
+
+function commandsOf(block) {
+  if (block.language === 'sh') return [{ command: block.body.join('\n'), expected: [] }];
+  const commands = [];
+  for (const line of block.body) {
+    const last = commands.at(-1);
+    if (line.startsWith('$ ')) commands.push({ command: line.slice(2).replace(/ {2,}# .*$/, ''), expected: [] });
+    else if (last?.command.endsWith('\\')) last.command += `\n${line}`;
+    else last?.expected.push(line);
+  }
+  return commands;
+}
+
+async function runBlock(block, options, port) {
+  const forSeconds = block.note.match(/^for (\d+) s$/);
+  const exit = Number(block.note.match(/^exit (\d+)$/)?.[1] ?? 0);
+  const commands = commandsOf(block);
+  let before = 0;
+  for (const [i, { command, expected }] of commands.entries()) {
+    const script = `(exit ${before}) || true; ${command}`.replaceAll(DOCUMENTED, `127.0.0.1:${port}`);
+    // "$?" in a further line is the code of the line before it.
+    const full = command.trim() === 'echo $?' ? `echo ${before}` : script;
+    const ms = forSeconds ? Number(forSeconds[1]) * 1000 : BLOCK_MS;
+    const { code, output, stopped } = await runShell(full, { ...options, ms });
+    before = code;
+    if (stopped && !forSeconds) return `'${command}' did not end within ${BLOCK_MS / 1000} s:\n${output}`;
+    const asked = commands.slice(i + 1).some((next) => next.command.trim() === 'echo $?');
+    if (!stopped && !asked && code !== (i === commands.length - 1 ? exit : 0)) return `'${command}' ended with ${code}:\n${output}`;
+    const problem = compare(expected, output.replaceAll(`127.0.0.1:${port}`, DOCUMENTED));
+    if (problem) return `'${command}': ${problem}`;
+  }
+  return '';
+}
+
+async function runDocument(file, port) {
+  const text = readFileSync(file, 'utf8');
+  const name = relative(root, file);
+  checkLinks(file, text);
+  const cwd = mkdtempSync(join(tmpdir(), 'aivo-docs-'));
+  const env = {
+    ...process.env,
+    PATH: `${join(build, 'sdk')}:${join(build, 'server-stub')}:${join(build, 'gui/app')}:${process.env.PATH}`,
+    NEXTAUTH_SECRET: SECRET, NO_COLOR: '1', SRC: root,
+  };
+  for (const block of blocksOf(text)) {
+    const where = `${name}:${block.line}`;
+    const by = block.note.match(/^by (\S+)$/);
+    const needs = block.note.match(/^needs (\S+)$/);
+    if (by) {
+      const first = block.body.join(' ').replace(/^sudo /, '').match(/[\w./-]+/)[0];
+      const there = existsSync(join(root, by[1]));
+      verdict(`${where} (by ${by[1]})`, !there ? `there is no ${by[1]}` :
+        readFileSync(join(root, by[1]), 'utf8').includes(first.split('/').at(-1)) ? '' : `${by[1]} does not run ${first}`);
+    } else if (needs && spawnSync('sh', ['-c', `command -v ${needs[1]}`]).status !== 0) {
+      skipped += 1;
+      console.log(`skip ${where}: needs ${needs[1]}, which is not on this machine`);
+    } else if (block.language === 'sh' || block.language === 'console') {
+      verdict(where, await runBlock(block, { cwd, env }, port));
+    } else if (block.language === '' && PROGRAMS.test(block.body[0] ?? '')) {
+      verdict(where, `'${block.body[0].trim()}' is a command in a block that is not run: begin it with \`\`\`sh or \`\`\`console`);
+    }
+  }
+  rmSync(cwd, { recursive: true, force: true });
+}
+
+// ---------------------------------------------------------------- order
+
+const server = spawn(join(build, 'server-stub/aivo-server'), ['--port', '0', '--log-level', 'error', '--env', '/dev/null'],
+  { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH } });
+const port = await new Promise((done, fail) => {
+  server.stdout.on('data', (data) => done(String(data).match(/listening on http:\/\/127\.0\.0\.1:(\d+)/)?.[1]));
+  server.on('exit', () => fail(new Error('the server did not start')));
+});
+const all = [...['README.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => existsSync(join(root, file))),
+  ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`), 'tests/README.md'];
+for (const file of process.argv.length > 2 ? process.argv.slice(2) : all) await runDocument(resolve(root, file), port);
+for (const folder of ['docs/internals', 'docs/adr']) {
+  for (const file of readdirSync(join(root, folder))) checkLinks(join(root, folder, file), readFileSync(join(root, folder, file), 'utf8'));
+}
+server.kill('SIGTERM');
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed ? 1 : 0;
