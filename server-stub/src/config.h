@@ -60,6 +60,9 @@ struct srv_config {
     uint32_t max_payload_bytes;  /* 256..1 GiB */
     uint32_t session_idle_ms;    /* 0: agent sessions are not ended for idleness; ..86,400,000 */
 
+    uint32_t recovery_ms; /* 0: no connection state recovery; ..86,400,000 */
+    uint32_t recovery_max_events, recovery_max_bytes;
+
     enum srv_log_level_setting log_level;
     bool log_json;
 

@@ -1,5 +1,7 @@
 /* Encoding what goes out: events, acks, broadcasts. */
+#include "clock.h"
 #include "hub.h"
+#include <string.h>
 
 /* hub->packet = '4' and the packet up to its JSON. */
 static void begin(struct srv_hub *hub, enum aivo_sio_type type, const struct srv_nsp *nsp, unsigned attachments,
@@ -10,9 +12,9 @@ static void begin(struct srv_hub *hub, enum aivo_sio_type type, const struct srv
     aivo_sio_encode_header(&hub->packet, type, attachments, nsp->name, nsp->name_len, id);
 }
 
-/* name: JSON, or NULL for the event's own. */
+/* name: JSON, or NULL for the event's own. offset: NULL, or the recovery offset, one argument more. */
 static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv_event event, const char *name,
-                        size_t name_len, const struct srv_args *args)
+                        size_t name_len, const struct srv_args *args, const char *offset)
 {
     begin(hub, args->attachment_count ? AIVO_SIO_BINARY_EVENT : AIVO_SIO_EVENT, nsp, args->attachment_count, NULL);
     aivo_buf_char(&hub->packet, '[');
@@ -27,6 +29,11 @@ static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv
         aivo_buf_char(&hub->packet, ',');
         aivo_buf_add(&hub->packet, args->inner, args->inner_len);
     }
+    if (offset) {
+        aivo_buf_str(&hub->packet, ",\"");
+        aivo_buf_str(&hub->packet, offset);
+        aivo_buf_char(&hub->packet, '"');
+    }
     aivo_buf_char(&hub->packet, ']');
 }
 
@@ -39,12 +46,29 @@ static void send(struct srv_hub *hub, struct srv_session *session, const struct 
         srv_session_send(hub->engine, session, args->attachments[i].data, args->attachments[i].len, true);
 }
 
+/* Worth nothing later: never replayed. */
+static bool of_the_moment(enum srv_event event)
+{
+    return event == SRV_EVENT_QUALITY_PONG || event == SRV_EVENT_CONNECTION_QUALITY;
+}
+
 void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum srv_event event,
                           const struct srv_args *args)
 {
     if (socket->gone)
         return;
-    begin_event(hub, socket->nsp, event, NULL, 0, args);
+    if (srv_recovery_on(&hub->recovery) && !of_the_moment(event)) {
+        /* As a Node server does: a broadcast to the room of its own id, which it may have left. */
+        const struct aivo_bytes own = {socket->sid, SRV_SID_LEN};
+        const struct srv_broadcast broadcast = {.nsp = socket->nsp,
+                                                .target = {.rooms = &own, .room_count = 1},
+                                                .local = true,
+                                                .event = event,
+                                                .args = *args};
+        srv_broadcast(hub, &broadcast);
+        return;
+    }
+    begin_event(hub, socket->nsp, event, NULL, 0, args, NULL);
     send(hub, socket->client->session, args);
     hub->metrics->sent[event]++;
 }
@@ -88,16 +112,20 @@ struct sending {
     const struct srv_broadcast *broadcast;
     struct srv_frame *frames[1 + SRV_BROADCAST_MAX_ATTACHMENTS];
     unsigned frame_count;
+    struct srv_stamp stamp; /* 0: it is not to be replayed */
 };
 
 static void send_to(void *context, struct srv_member *m)
 {
     struct sending *sending = context;
-    struct srv_session *session = srv_socket_of(m)->client->session;
+    struct srv_socket *socket = srv_socket_of(m);
+    struct srv_session *session = socket->client->session;
     if (sending->broadcast->is_volatile && session->out.bytes > SRV_HUB_VOLATILE)
         return;
     for (unsigned i = 0; i < sending->frame_count; i++)
         srv_session_send_shared(sending->hub->engine, session, sending->frames[i]);
+    if (sending->stamp.ms && socket->resumable)
+        socket->resumable->last = sending->stamp;
     sending->hub->metrics->sent[sending->broadcast->event]++;
 }
 
@@ -121,11 +149,20 @@ size_t srv_broadcast(struct srv_hub *hub, const struct srv_broadcast *broadcast)
     struct sending sending = {.hub = hub, .broadcast = broadcast};
     size_t receivers = 0;
     const char *name = broadcast->name;
-    begin_event(hub, broadcast->nsp, broadcast->event, name, broadcast->name_len, &broadcast->args);
-    if (make_frames(hub, &broadcast->args, &sending))
+    char offset[SRV_RECOVERY_OFFSET];
+    bool keep = srv_recovery_on(&hub->recovery) && !broadcast->is_volatile;
+    if (keep)
+        sending.stamp = srv_recovery_stamp(&hub->recovery, srv_unix_ms(), offset);
+    begin_event(hub, broadcast->nsp, broadcast->event, name, broadcast->name_len, &broadcast->args,
+                keep ? offset : NULL);
+    if (make_frames(hub, &broadcast->args, &sending)) {
         receivers = srv_rooms_each(&broadcast->nsp->rooms, &broadcast->target, send_to, &sending);
-    else
+        if (keep)
+            srv_recovery_keep(&hub->recovery, broadcast->nsp, &broadcast->target, sending.stamp, sending.frames,
+                              sending.frame_count, receivers, hub->engine->now_ms);
+    } else {
         srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
+    }
     for (unsigned i = 0; i < sending.frame_count; i++)
         srv_frame_release(sending.frames[i]);
     return receivers;

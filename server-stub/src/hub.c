@@ -52,13 +52,19 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
     srv_timers_add(&engine->timers, &hub->greeting_list, SRV_HUB_GREETING_MS, greet, hub);
     srv_timers_add(&engine->timers, &hub->delay_list, config->test_handler_delay_ms, srv_dispatch_delay_due, hub);
     engine->user = hub;
-    return true;
+    struct srv_recovery_options recovery = {.resume_ms = config->recovery_ms,
+                                            .max_events = config->recovery_max_events,
+                                            .max_bytes = config->recovery_max_bytes,
+                                            .keep_ms = (uint64_t)config->recovery_ms + config->ping_interval_ms +
+                                                       config->ping_timeout_ms};
+    return srv_recovery_init(&hub->recovery, &recovery, &engine->timers);
 }
 
 void srv_hub_free(struct srv_hub *hub)
 {
     srv_dispatch_free(hub);
     srv_dedup_free(&hub->dedup);
+    srv_recovery_free(&hub->recovery);
     for (unsigned i = 0; i < hub->nsp_count; i++)
         srv_rooms_free(&hub->nsps[i].rooms);
     srv_agent_reply_free(&hub->reply);
@@ -98,8 +104,9 @@ static bool join_learner(struct srv_socket *s)
     return srv_socket_join(s, room, sizeof prefix - 1 + len) != SRV_JOIN_MEMORY;
 }
 
+/* resumed: whose sid it takes over, or NULL; its rooms are joined later. */
 static struct srv_socket *socket_new(struct srv_hub *hub, struct srv_client *client, struct srv_nsp *nsp,
-                                     const char *user, const char *learner)
+                                     const char *user, const char *learner, const struct srv_resumable *resumed)
 {
     size_t user_size = strlen(user) + 1, learner_size = strlen(learner) + 1;
     struct srv_socket *s = calloc(1, sizeof *s + user_size + learner_size);
@@ -107,13 +114,16 @@ static struct srv_socket *socket_new(struct srv_hub *hub, struct srv_client *cli
         return NULL;
     memcpy(s->ids, user, user_size);
     memcpy(s->ids + user_size, learner, learner_size);
-    srv_engine_new_id(hub->engine, s->sid);
+    if (resumed)
+        memcpy(s->sid, resumed->parked->sid, SRV_SID_LEN);
+    else
+        srv_engine_new_id(hub->engine, s->sid);
     s->agent.socket_id = s->sid;
     s->agent.user_id = s->ids;
     s->agent.learner_id = s->ids + user_size;
     s->client = client;
     s->nsp = nsp;
-    if (!srv_rooms_add(&nsp->rooms, &s->member, s->sid) || !join_learner(s)) {
+    if (!srv_rooms_add(&nsp->rooms, &s->member, s->sid) || (!resumed && !join_learner(s))) {
         if (s->member.id)
             srv_rooms_remove(&nsp->rooms, &s->member);
         free(s);
@@ -134,6 +144,7 @@ static void end_agent_session(struct srv_hub *hub, struct srv_socket *s)
 
 static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_reason reason)
 {
+    srv_resume_leave(hub, s, reason);
     end_agent_session(hub, s);
     srv_metrics_disconnected(hub->metrics, reason);
     srv_rooms_remove(&s->nsp->rooms, &s->member);
@@ -250,6 +261,10 @@ static void welcome(struct srv_hub *hub, struct srv_client *client, struct srv_s
     begin_packet(hub, AIVO_SIO_CONNECT, socket->nsp->name, socket->nsp->name_len);
     aivo_buf_str(&hub->packet, "{\"sid\":\"");
     aivo_buf_str(&hub->packet, socket->sid);
+    if (socket->resumable) {
+        aivo_buf_str(&hub->packet, "\",\"pid\":\"");
+        aivo_buf_str(&hub->packet, socket->resumable->pid);
+    }
     aivo_buf_str(&hub->packet, "\"}");
     send_packet(hub, client);
 
@@ -286,12 +301,18 @@ static void connect_packet(struct srv_hub *hub, struct srv_client *client, const
         if (!aivo_json_string_copy(&id, learner, sizeof learner))
             learner[0] = '\0';
     }
-    struct srv_socket *socket = socket_new(hub, client, nsp, identity.user_id, learner);
+    uint64_t from = 0;
+    struct srv_resumable *who = srv_resume_find(hub, client, nsp, &packet->data, identity.user_id, learner, &from);
+    struct srv_socket *socket = socket_new(hub, client, nsp, identity.user_id, learner, who);
     if (!socket) {
         srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
         refuse(hub, client, packet, "Out of memory");
         return;
     }
+    if (who)
+        srv_resume_restore(hub, socket, who, from);
+    else
+        srv_resume_open(hub, socket);
     welcome(hub, client, socket, &packet->data);
 }
 

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "outside.h"
 #include "ratelimit.h"
+#include "recovery.h"
 #include "rooms.h"
 
 #define SRV_HUB_MAX_NSPS              2
@@ -42,10 +43,11 @@ struct srv_socket {
     struct srv_socket *sibling; /* the client's next one */
     struct srv_member member;   /* of the namespace and its rooms */
     struct srv_agent_session agent;
-    struct srv_timer idle;         /* runs while the agent session is active */
-    unsigned jobs;                 /* events in work; keeps the struct alive when the socket is gone */
-    bool gone;                     /* then client is NULL */
-    struct srv_greeting *greeting; /* conformance: the "auth" event that is still to be sent */
+    struct srv_timer idle;           /* runs while the agent session is active */
+    unsigned jobs;                   /* events in work; keeps the struct alive when the socket is gone */
+    bool gone;                       /* then client is NULL */
+    struct srv_resumable *resumable; /* NULL: no connection state recovery */
+    struct srv_greeting *greeting;   /* conformance: the "auth" event that is still to be sent */
     char sid[SRV_SID_LEN + 1];
     char ids[]; /* user id NUL learner id NUL, as agent points to them */
 };
@@ -72,6 +74,7 @@ struct srv_hub {
     unsigned nsp_count;
     struct srv_timer_list connect_list, idle_list, recheck_list, delay_list, greeting_list;
     struct srv_dedup dedup;
+    struct srv_recovery recovery;
     struct srv_agent_reply reply;
     struct aivo_buf packet;      /* under construction */
     struct aivo_buf text;        /* scratch */
@@ -137,6 +140,20 @@ enum srv_join srv_socket_join(struct srv_socket *socket, const char *room, size_
 void srv_socket_leave(struct srv_socket *socket, const char *room, size_t len);
 /* Sends a DISCONNECT and ends the socket; with close_connection the whole connection. */
 void srv_socket_disconnect(struct srv_hub *hub, struct srv_socket *socket, bool close_connection);
+
+/* --- resume.c: connection state recovery --- */
+
+/* A new socket may come back later. */
+void srv_resume_open(struct srv_hub *hub, struct srv_socket *socket);
+/* Before it is taken apart. */
+void srv_resume_leave(struct srv_hub *hub, struct srv_socket *socket, enum srv_reason reason);
+/* Whom the CONNECT payload asks to be again, if it may; *from is for srv_resume_restore(). An older connection of the
+ * same one is closed. NULL: it is a new socket. */
+struct srv_resumable *srv_resume_find(struct srv_hub *hub, const struct srv_client *client, const struct srv_nsp *nsp,
+                                      const struct aivo_json *payload, const char *user, const char *learner,
+                                      uint64_t *from);
+/* Gives the new socket the rooms and the agent session of the old one, and sends what it missed. */
+void srv_resume_restore(struct srv_hub *hub, struct srv_socket *socket, struct srv_resumable *who, uint64_t from);
 
 /* --- dispatch.c: events --- */
 
