@@ -158,6 +158,7 @@ static void free_all(struct aivo_diagnosis *d)
         close(d->cancel_fd);
     if (d->ended_fd >= 0)
         close(d->ended_fd);
+    aivo_tls_context_release(d->tls_context);
     aivo_settings_free(&d->settings);
     diag_report_free(&d->report);
     free(d->origin);
@@ -198,7 +199,7 @@ enum aivo_status aivo_diagnose_create(const struct aivo_options *target, const s
 
 /* ---- running ---- */
 
-static const char *dns_skip(const struct aivo_diagnosis *d)
+static const char *never_skip(const struct aivo_diagnosis *d)
 {
     (void)d;
     return NULL;
@@ -214,22 +215,41 @@ static const char *tls_skip(const struct aivo_diagnosis *d)
     return d->target.tls ? NULL : "not-needed";
 }
 
-static enum diag_next nothing(struct aivo_diagnosis *d)
+static const char *socketio_skip(const struct aivo_diagnosis *d)
 {
-    (void)d;
-    return DIAG_INTERRUPT;
+    return d->target.socketio ? NULL : "not-needed";
 }
 
-static const struct {
+static const char *polling_skip(const struct aivo_diagnosis *d)
+{
+    return !d->target.socketio ? "not-needed" : d->options.polling ? NULL : "not-asked";
+}
+
+static const char *throughput_skip(const struct aivo_diagnosis *d)
+{
+    return d->options.throughput ? NULL : "not-asked";
+}
+
+static const char *rate_skip(const struct aivo_diagnosis *d)
+{
+    return !d->options.rate_limit ? "not-asked" : d->target.socketio ? NULL : "not-needed";
+}
+
+static const struct step {
     const char *(*skip)(const struct aivo_diagnosis *d); /* why it is not to be run, or NULL */
     enum diag_next (*run)(struct aivo_diagnosis *d);
 } steps[AIVO_DIAGNOSE_STAGES] = {
-    [AIVO_DIAGNOSE_DNS] = {dns_skip, diag_run_dns},   [AIVO_DIAGNOSE_TCP] = {dns_skip, diag_run_tcp},
-    [AIVO_DIAGNOSE_PROXY] = {proxy_skip, nothing},    [AIVO_DIAGNOSE_TLS] = {tls_skip, nothing},
-    [AIVO_DIAGNOSE_HTTP] = {dns_skip, nothing},       [AIVO_DIAGNOSE_ENGINEIO] = {dns_skip, nothing},
-    [AIVO_DIAGNOSE_AUTH] = {dns_skip, nothing},       [AIVO_DIAGNOSE_PROBES] = {dns_skip, nothing},
-    [AIVO_DIAGNOSE_POLLING] = {dns_skip, nothing},    [AIVO_DIAGNOSE_THROUGHPUT] = {dns_skip, nothing},
-    [AIVO_DIAGNOSE_RATE_LIMIT] = {dns_skip, nothing},
+    [AIVO_DIAGNOSE_DNS] = {never_skip, diag_run_dns},
+    [AIVO_DIAGNOSE_TCP] = {never_skip, diag_run_tcp},
+    [AIVO_DIAGNOSE_PROXY] = {proxy_skip, diag_run_proxy},
+    [AIVO_DIAGNOSE_TLS] = {tls_skip, diag_run_tls},
+    [AIVO_DIAGNOSE_HTTP] = {never_skip, diag_run_http},
+    [AIVO_DIAGNOSE_ENGINEIO] = {socketio_skip, diag_run_engineio},
+    [AIVO_DIAGNOSE_AUTH] = {socketio_skip, diag_run_auth},
+    [AIVO_DIAGNOSE_PROBES] = {never_skip, diag_run_probes},
+    [AIVO_DIAGNOSE_POLLING] = {polling_skip, diag_run_polling},
+    [AIVO_DIAGNOSE_THROUGHPUT] = {throughput_skip, diag_run_throughput},
+    [AIVO_DIAGNOSE_RATE_LIMIT] = {rate_skip, diag_run_rate},
 };
 
 static void end_stage(struct aivo_diagnosis *d, enum aivo_diagnose_stage stage, bool begun, const char *skip)
@@ -241,26 +261,39 @@ static void end_stage(struct aivo_diagnosis *d, enum aivo_diagnose_stage stage, 
         d->options.on_end(result, d->options.user);
 }
 
+/* Why a stage is not run now; NULL: it is. Long-polling is looked at even where WebSocket does not work. */
+static const char *why_not(const struct aivo_diagnosis *d, enum aivo_diagnose_stage stage, bool stopped, bool cancelled)
+{
+    const char *skip = steps[stage].skip(d);
+    if (skip)
+        return skip;
+    if (stopped && !(stage == AIVO_DIAGNOSE_POLLING && d->polling))
+        return "not-reached";
+    return cancelled ? "cancelled" : NULL;
+}
+
 static void run_stages(struct aivo_diagnosis *d)
 {
     bool stopped = false, cancelled = false;
     for (int i = 0; i < AIVO_DIAGNOSE_STAGES; i++) {
         enum aivo_diagnose_stage stage = (enum aivo_diagnose_stage)i;
-        const char *skip = steps[i].skip(d);
         diag_stage_fill(&d->report, stage);
-        if (!skip && !stopped && !cancelled && diag_stopped(&d->stop))
+        const char *skip = why_not(d, stage, stopped, cancelled);
+        if (!skip && diag_stopped(&d->stop)) {
             cancelled = true;
-        if (!skip && (stopped || cancelled))
-            skip = stopped ? "not-reached" : "cancelled";
+            skip = "cancelled";
+        }
         if (skip) {
             end_stage(d, stage, false, skip);
             continue;
         }
         d->stage_us = aivo_clock_us();
+        if (stage == AIVO_DIAGNOSE_HTTP && !polling_skip(d))
+            diag_polling_start(d);
         if (d->options.on_begin)
             d->options.on_begin(stage, d->options.user);
         enum diag_next next = steps[i].run(d);
-        cancelled |= next == DIAG_INTERRUPT;
+        cancelled |= next == DIAG_INTERRUPT || next == DIAG_CUT_SHORT;
         stopped |= next == DIAG_STOP;
         end_stage(d, stage, true, next == DIAG_INTERRUPT ? "cancelled" : NULL);
     }
@@ -276,8 +309,10 @@ static void run(struct aivo_diagnosis *d)
     d->report.out.time_ms = aivo_clock_unix_ms();
     d->report.out.url = d->url;
     run_stages(d);
-    diag_stream_close(&d->stream);
+    diag_polling_end(d);
     d->report.out.duration_ms = diag_since_ms(d->start_us);
+    diag_socket_finish(d);
+    diag_stream_close(&d->stream);
     diag_report_conclude(&d->report);
     uint64_t one = 1;
     atomic_store(&d->state, DIAG_ENDED);

@@ -86,18 +86,32 @@ struct diag_cert {
     int64_t from_ms, to_ms; /* Unix time */
     char key[48];           /* "RSA 2048", "EC prime256v1" */
 };
+enum diag_tls_fault {
+    DIAG_TLS_NONE,
+    DIAG_TLS_EXPIRED,
+    DIAG_TLS_NOT_YET,
+    DIAG_TLS_WRONG_NAME,
+    DIAG_TLS_SELF_SIGNED,
+    DIAG_TLS_UNKNOWN_CA,
+    DIAG_TLS_BAD_CERT, /* refused for another reason */
+    DIAG_TLS_PIN,
+    DIAG_TLS_CERT_WANTED,
+    DIAG_TLS_ALERT,
+    DIAG_TLS_NOT_TLS,
+    DIAG_TLS_CUT,
+    DIAG_TLS_OTHER
+};
 struct diag_tls {
     enum diag_how how;
-    bool ok;
+    enum diag_tls_fault fault;
     char error[240]; /* words of the failure */
-    int code;        /* X509 error, TLS alert, errno or 0 */
-    bool pin_failed, verify_failed, insecure, pinned;
+    bool insecure, pinned, client_cert;
+    bool leaf_only; /* the server sent its own certificate alone, and that is not self-signed */
+    bool ca_file;   /* the CA is of the user's own file */
     char version[16], cipher[64], alpn[16], names[200], pin[64];
     unsigned chain_count;
     struct diag_cert chain[DIAG_CHAIN]; /* as the server sent it, its own first */
-    double days_left;                   /* of the server's own; NAN: no certificate came */
-    const char *days_of;                /* subject of the one of the chain that ends first */
-    double chain_days_left;             /* of that one */
+    int64_t now_ms;                     /* our clock: Unix time */
 };
 
 /* Engine.IO's open packet and what else came instead. */
@@ -185,7 +199,7 @@ struct diag_rate {
     char error[240];
     unsigned sent, answered, unanswered;
     bool limited;
-    unsigned accepted;     /* before the first refusal */
+    unsigned accepted;     /* before the first refusal, on this connection */
     double retry_after_ms; /* NAN: not said */
     double time_ms;
     const char *event;

@@ -1,7 +1,11 @@
-/* The way to the server: name, every address, proxy, TLS. */
+/* The way to the server: name, every address, proxy, TLS; and the same way once more, for connections beside the main
+ * one. */
 #include "run.h"
 
+#include "cert.h"
 #include "clock.h"
+#include "engineio.h"
+#include "http.h"
 #include "judge.h"
 #include <errno.h>
 #include <netdb.h>
@@ -12,6 +16,7 @@
 #include <unistd.h>
 
 #define OTHERS_US 1000000 /* once one address has connected, the others have so long */
+#define CERT_US   200000  /* and three round trips: a server has so long to refuse a client certificate */
 
 /* ---- name resolution ---- */
 
@@ -175,6 +180,7 @@ enum diag_next diag_run_tcp(struct aivo_diagnosis *d)
         if (use) {
             race.facts.chosen = (int)i;
             d->address = d->addresses.list[i];
+            d->connect_us = (int64_t)(race.facts.address[i].time_ms * 1000);
             diag_stream_init(&d->stream, &d->stop, race.fds[1 + i].fd);
         } else if (race.fds[1 + i].fd >= 0) {
             close(race.fds[1 + i].fd);
@@ -184,4 +190,78 @@ enum diag_next diag_run_tcp(struct aivo_diagnosis *d)
         return DIAG_INTERRUPT;
     diag_judge_tcp(&d->report, &d->target, &race.facts);
     return race.facts.chosen >= 0 ? DIAG_GO_ON : DIAG_STOP;
+}
+
+/* ---- proxy ---- */
+
+/* CONNECT; out->how is returned. */
+static enum diag_how ask_proxy(const struct aivo_diagnosis *d, struct diag_stream *s, struct diag_http *out)
+{
+    struct aivo_buf authorization = {0}, request = {0};
+    struct aivo_http_head head;
+    const char *credentials = d->proxy.credentials;
+    diag_http_init(out);
+    if (*credentials)
+        aivo_base64_encode(&authorization, credentials, strlen(credentials));
+    aivo_connect_write(&request, d->settings.url.host, d->settings.url.port, authorization.data);
+    bool whole = !authorization.failed && !request.failed;
+    out->how = whole ? diag_stream_write(s, request.data, request.len) : DIAG_ERROR;
+    if (out->how == DIAG_DONE && diag_http_head(s, &head, out) == DIAG_DONE)
+        diag_stream_used(s, head.total);
+    aivo_buf_free(&authorization);
+    aivo_buf_free(&request);
+    return out->how;
+}
+
+enum diag_next diag_run_proxy(struct aivo_diagnosis *d)
+{
+    struct diag_http f;
+    d->stream.deadline_us = diag_stage_deadline(d);
+    if (ask_proxy(d, &d->stream, &f) == DIAG_CANCELLED)
+        return DIAG_INTERRUPT;
+    diag_judge_proxy(&d->report, &d->target, &f, *d->proxy.credentials != 0);
+    return diag_stage_failed(&d->report, AIVO_DIAGNOSE_PROXY) ? DIAG_STOP : DIAG_GO_ON;
+}
+
+/* ---- TLS ---- */
+
+/* With TLS 1.3 a server says what it thinks of a client certificate, or of none, after the handshake. */
+static enum diag_how hear_about_certificate(struct aivo_diagnosis *d)
+{
+    int64_t until_us = aivo_clock_us() + CERT_US + 3 * d->connect_us;
+    if (until_us < d->stream.deadline_us)
+        d->stream.deadline_us = until_us;
+    enum diag_how how = diag_stream_read(&d->stream);
+    return how == DIAG_TIMEOUT ? DIAG_DONE : how;
+}
+
+enum diag_next diag_run_tls(struct aivo_diagnosis *d)
+{
+    const struct aivo_tls_options *options = &d->settings.options.tls;
+    struct diag_tls f;
+    d->stream.deadline_us = diag_stage_deadline(d);
+    enum diag_how how = DIAG_ERROR;
+    if (aivo_tls_context_get(options, &d->tls_context, &d->stream.error) == AIVO_OK)
+        how = diag_stream_tls(&d->stream, d->tls_context, d->settings.url.host);
+    if (how == DIAG_DONE && diag_tls_was_asked(&d->stream))
+        how = hear_about_certificate(d);
+    if (how == DIAG_CANCELLED)
+        return DIAG_INTERRUPT;
+    diag_tls_facts(&d->stream, how, options, &f);
+    diag_judge_tls(&d->report, &d->target, &f, d->options.warn_days);
+    return how == DIAG_DONE ? DIAG_GO_ON : DIAG_STOP;
+}
+
+enum diag_how diag_open(const struct aivo_diagnosis *d, struct diag_stream *s)
+{
+    struct diag_http proxy;
+    enum diag_how how = diag_stream_connect(s, &d->address);
+    if (how == DIAG_DONE && d->proxy.used) {
+        how = ask_proxy(d, s, &proxy);
+        if (how == DIAG_DONE && (proxy.status < 200 || proxy.status > 299))
+            how = DIAG_END;
+    }
+    if (how == DIAG_DONE && d->target.tls)
+        how = diag_stream_tls(s, d->tls_context, d->settings.url.host);
+    return how;
 }

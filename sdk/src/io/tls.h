@@ -32,6 +32,19 @@ int aivo_tls_handshake(struct aivo_tls *tls, struct aivo_error *err);
 /* Bytes moved (> 0), AIVO_IO_AGAIN, AIVO_IO_END (the peer closed), AIVO_IO_ERROR (err filled). */
 ssize_t aivo_tls_read(struct aivo_tls *tls, char *data, size_t len, struct aivo_error *err);
 ssize_t aivo_tls_write(struct aivo_tls *tls, const char *data, size_t len, struct aivo_error *err);
+/* What kind of failure the last error was. */
+enum aivo_tls_trouble {
+    AIVO_TLS_FINE,
+    AIVO_TLS_BAD_CERT,    /* we refused the certificate: the error's code is the X509 error */
+    AIVO_TLS_BAD_PIN,     /* its key is not the pinned one */
+    AIVO_TLS_CERT_WANTED, /* the server refused us, and had asked for a certificate that we have not */
+    AIVO_TLS_ALERT,       /* the server refused us: the code is the alert */
+    AIVO_TLS_NOT_TLS,     /* what answers is no TLS */
+    AIVO_TLS_CUT,         /* hung up, or the socket failed */
+    AIVO_TLS_OTHER
+};
+enum aivo_tls_trouble aivo_tls_trouble(const struct aivo_tls *tls);
+
 void aivo_tls_finish(struct aivo_tls *tls); /* close_notify: nothing more will be written */
 bool aivo_tls_wants_write(const struct aivo_tls *tls);
 

@@ -28,6 +28,13 @@ struct aivo_tls_context {
 
 struct aivo_tls_context *aivo_tls_context_hold(struct aivo_tls_context *context); /* one reference more */
 
+/* For who looks closer. The server's certificates as it sent them, its own first; also if the check refused one. NULL:
+ * none came. Both borrowed. */
+SSL *aivo_tls_ssl(const struct aivo_tls *tls);
+STACK_OF(X509) * aivo_tls_chain(const struct aivo_tls *tls);
+/* The server asked for a client certificate, whether there was one to give or not. */
+bool aivo_tls_was_asked(const struct aivo_tls *tls);
+
 /* The verify and client certificate callbacks of every context, in tls_session.c. */
 int aivo_tls_verify(int ok, X509_STORE_CTX *store);
 int aivo_tls_cert_asked(SSL *ssl, X509 **cert, EVP_PKEY **key);

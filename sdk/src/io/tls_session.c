@@ -25,6 +25,8 @@ struct aivo_tls {
     bool cert_asked;  /* the server wanted a client certificate, and we had none */
     bool refused;     /* our check refused the server's certificate: refusal says why */
     struct aivo_error refusal;
+    STACK_OF(X509) * seen; /* the certificates that came, if one was refused */
+    enum aivo_tls_trouble trouble;
     char host[256]; /* without a final dot */
 };
 
@@ -203,6 +205,8 @@ int aivo_tls_verify(int ok, X509_STORE_CTX *store)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct aivo_tls *tls = ssl ? SSL_get_app_data(ssl) : NULL;
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    if (!ok && tls && !tls->seen)
+        tls->seen = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(store));
     if (!ok && tls && !tls->refused && cert)
         refuse(tls, cert, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_error_depth(store));
     return ok;
@@ -267,8 +271,29 @@ void aivo_tls_destroy(struct aivo_tls *tls)
         return;
     aivo_tls_finish(tls);
     SSL_free(tls->ssl);
+    sk_X509_pop_free(tls->seen, X509_free);
     aivo_tls_context_release(tls->context);
     free(tls);
+}
+
+enum aivo_tls_trouble aivo_tls_trouble(const struct aivo_tls *tls)
+{
+    return tls->trouble;
+}
+
+SSL *aivo_tls_ssl(const struct aivo_tls *tls)
+{
+    return tls->ssl;
+}
+
+STACK_OF(X509) * aivo_tls_chain(const struct aivo_tls *tls)
+{
+    return tls->seen ? tls->seen : SSL_get_peer_cert_chain(tls->ssl);
+}
+
+bool aivo_tls_was_asked(const struct aivo_tls *tls)
+{
+    return tls->cert_asked || SSL_get0_peer_CA_list(tls->ssl) != NULL;
 }
 
 bool aivo_tls_wants_write(const struct aivo_tls *tls)
@@ -284,13 +309,15 @@ static void describe(struct aivo_tls *tls, struct aivo_error *err)
     aivo_tls_reason(reason);
     bool alert = code >= SSL_AD_REASON_OFFSET;
     if (tls->refused) {
+        tls->trouble = AIVO_TLS_BAD_CERT;
         *err = tls->refusal;
         return;
     }
     const char *hint = "";
+    tls->trouble = alert ? (tls->cert_asked ? AIVO_TLS_CERT_WANTED : AIVO_TLS_ALERT) : AIVO_TLS_OTHER;
     if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST || code == SSL_R_PACKET_LENGTH_TOO_LONG ||
         code == SSL_R_HTTPS_PROXY_REQUEST)
-        hint = "; the server does not speak TLS on this port: use http:// or ws://";
+        hint = "; the server does not speak TLS on this port: use http:// or ws://", tls->trouble = AIVO_TLS_NOT_TLS;
     else if (alert && tls->cert_asked)
         hint = "; the server asks for a client certificate: give one with its key (--cert, --key)";
     else if (alert && tls->context->has_cert && code - SSL_AD_REASON_OFFSET >= SSL_AD_BAD_CERTIFICATE &&
@@ -320,6 +347,7 @@ static int judge(struct aivo_tls *tls, int result, struct aivo_error *err)
         return AIVO_IO_END;
     case SSL_ERROR_SYSCALL:
         tls->broken = true;
+        tls->trouble = AIVO_TLS_CUT;
         ERR_clear_error();
         if (!tls->io_errno)
             return AIVO_IO_END;
@@ -345,6 +373,7 @@ static bool pin_matches(struct aivo_tls *tls, struct aivo_error *err)
         if (memcmp(digest, tls->context->pin[i], AIVO_TLS_PIN_BYTES) == 0)
             return true;
     struct aivo_buf seen = {0};
+    tls->trouble = AIVO_TLS_BAD_PIN;
     if (hashed)
         aivo_base64_encode(&seen, digest, AIVO_TLS_PIN_BYTES);
     aivo_error_join(err, AIVO_E_TLS, 0, "the server's key is not the pinned one: it is sha256//",
@@ -365,6 +394,7 @@ int aivo_tls_handshake(struct aivo_tls *tls, struct aivo_error *err)
     int how = judge(tls, result, err);
     if (how == AIVO_IO_END) {
         tls->broken = true;
+        tls->trouble = AIVO_TLS_CUT;
         aivo_error_join(err, AIVO_E_TLS, 0, "the server hung up in the TLS handshake", (char *)NULL);
     } else if (how == AIVO_IO_ERROR && err->status == AIVO_E_CLOSED) {
         aivo_error_join(err, AIVO_E_TLS, tls->io_errno,
