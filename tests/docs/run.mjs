@@ -78,6 +78,15 @@ function checkLinks(file, text) {
 
 // ---------------------------------------------------------------- running
 
+// Tests that a document names as its evidence.
+function checkTests(file, text) {
+  const known = new Set(['unit', 'wire', 'e2e', 'fuzz', 'gui', 'bench'].map((folder) => join(root, 'tests', folder))
+    .filter(existsSync).flatMap((folder) => readdirSync(folder)).map((name) => name.replace(/\.(c|py|sh)$/, '')));
+  const gone = [...text.matchAll(/`((?:test|fuzz)_[a-z0-9_]+|[\w-]+\.test\.mjs)(?:\.c)?`/g)].map(([, name]) => name)
+    .filter((name) => !known.has(name));
+  if (gone.length) verdict(`${relative(root, file)}: tests`, `there is no ${[...new Set(gone)].join(', ')}`);
+}
+
 const shape = (line) =>
   line.replace(/\x1b\[[0-9;]*m/g, '').trimEnd()
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME').replace(/[\w-]{16,}/g, 'ID').replace(/\d+(\.\d+)?/g, '0')
@@ -152,6 +161,7 @@ async function runDocument(file, port) {
   const text = readFileSync(file, 'utf8');
   const name = relative(root, file);
   checkLinks(file, text);
+  checkTests(file, text);
   const cwd = mkdtempSync(join(tmpdir(), 'aivo-docs-'));
   const env = {
     ...process.env,
@@ -191,7 +201,12 @@ const all = [...['README.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) =>
   ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`), 'tests/README.md'];
 for (const file of process.argv.length > 2 ? process.argv.slice(2) : all) await runDocument(resolve(root, file), port);
 for (const folder of ['docs/internals', 'docs/adr']) {
-  for (const file of readdirSync(join(root, folder))) checkLinks(join(root, folder, file), readFileSync(join(root, folder, file), 'utf8'));
+  for (const name of readdirSync(join(root, folder))) {
+    const file = join(root, folder, name);
+    const text = readFileSync(file, 'utf8');
+    checkLinks(file, text);
+    checkTests(file, text);
+  }
 }
 server.kill('SIGTERM');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
