@@ -167,25 +167,26 @@ static GtkWidget *scene_compact(void)
     return cards(true, 270);
 }
 
+/* A GtkFixed gives its child what it needs and no more: here the width that is asked for. */
+static GtkWidget *exactly(GtkWidget *child, int width, int height)
+{
+    GtkWidget *fixed = gtk_fixed_new();
+    gtk_widget_set_size_request(child, width, height);
+    gtk_fixed_put(GTK_FIXED(fixed), child, 0, 0);
+    gtk_widget_set_valign(fixed, GTK_ALIGN_START);
+    return fixed;
+}
+
 static GtkWidget *scene_narrow(void)
 {
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 8);
-    for (guint i = 0; i < 6; i++) {
+    for (guint i = 0; i < 7; i++) {
         GtkWidget *column = gtk_box_new(GTK_ORIENTATION_VERTICAL, 8);
         for (int compact = 0; compact < 2; compact++) {
             GtkWidget *card = aivo_quality_card_new();
             set_state(card, &states[i]);
             g_object_set(card, "compact", compact, NULL);
-            /* Exactly 160 pixels: the scrolled window takes the natural width away. */
-            GtkWidget *frame = gtk_scrolled_window_new();
-            gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(frame), GTK_POLICY_NEVER, GTK_POLICY_NEVER);
-            gtk_widget_set_size_request(frame, 160, -1);
-            gtk_widget_set_hexpand(frame, FALSE);
-            gtk_scrolled_window_set_propagate_natural_width(GTK_SCROLLED_WINDOW(frame), FALSE);
-            gtk_scrolled_window_set_propagate_natural_height(GTK_SCROLLED_WINDOW(frame), TRUE);
-            gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(frame), card);
-            gtk_widget_set_valign(frame, GTK_ALIGN_START);
-            gtk_box_append(GTK_BOX(column), frame);
+            gtk_box_append(GTK_BOX(column), exactly(card, 160, -1));
         }
         gtk_box_append(GTK_BOX(box), column);
     }
@@ -211,13 +212,80 @@ static GtkWidget *scene_badges(void)
     return list;
 }
 
+/* A day that has everything: a slow hour, loss, a spike, an outage, and a gap. The same each time. */
+static AivoQualitySeries *story(gint64 end_ms, gint64 span_s, gint64 step_s)
+{
+    AivoQualitySeries *series = aivo_quality_series_new();
+    guint32 seed = 7;
+    for (gint64 at = -span_s; at < 0; at += step_s) {
+        double part = 1 + (double)at / (double)span_s; /* 0..1 */
+        seed = seed * 1664525 + 1013904223;
+        double noise = (double)(seed >> 16) / 65536, latency = 24 + 12 * noise * noise;
+        AivoQualityPoint point = {.time_ms = end_ms + at * 1000, .samples = 1, .observed = 1, .worst = 4};
+        if (part > 0.30 && part < 0.42) {
+            latency = 130 + 160 * noise;
+            point.worst = noise > 0.9 ? 2 : 3;
+        } else if (part > 0.50 && part < 0.56) {
+            point.lost = noise > 0.8;
+            point.worst = 2;
+            latency *= 3;
+        } else if (part > 0.64 && part < 0.70) {
+            continue; /* the program did not run */
+        } else if (part > 0.76 && part < 0.80) {
+            point.worst = 0;
+            latency = NAN;
+        } else if (part > 0.90 && part < 0.903) {
+            latency = 12345;
+            point.worst = 1;
+        }
+        point.min_ms = point.p50_ms = point.p95_ms = point.max_ms = latency;
+        aivo_quality_series_append_point(series, &point);
+    }
+    return series;
+}
+
+static GtkWidget *chart_of(gint64 span_s, gint64 step_s, int width, int height, gint64 cursor_at_s)
+{
+    const gint64 end = G_GINT64_CONSTANT(1767225600000); /* midnight, UTC */
+    GtkWidget *chart = aivo_quality_chart_new();
+    AivoQualitySeries *series = step_s > 0 ? story(end, span_s, step_s) : aivo_quality_series_new();
+    g_object_set(chart, "series", series, "span-s", (guint)span_s, "end-ms", end, "width-request", width,
+                 "height-request", height, "cursor-ms", cursor_at_s > 0 ? end - cursor_at_s * 1000 : (gint64)-1, NULL);
+    g_object_unref(series);
+    return chart;
+}
+
+static GtkWidget *scene_charts(void)
+{
+    GtkWidget *grid = gtk_grid_new();
+    gtk_grid_set_row_spacing(GTK_GRID(grid), 20);
+    gtk_grid_set_column_spacing(GTK_GRID(grid), 24);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(300, 2, 560, 260, 0), 0, 0, 1, 1);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(60, 2, 560, 260, 41), 1, 0, 1, 1);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(86400, 10, 560, 260, 50000), 0, 1, 1, 1);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(7 * 86400, 60, 560, 260, 0), 1, 1, 1, 1);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(3600, 0, 560, 160, 0), 0, 2, 1, 1);
+    gtk_grid_attach(GTK_GRID(grid), chart_of(3600, 10, 560, 160, 0), 1, 2, 1, 1);
+    GtkWidget *small = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 24);
+    const int widths[] = {160, 160, 300};
+    for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
+        GtkWidget *chart = chart_of(i == 2 ? 60 : 3600, i == 1 ? 0 : 10, widths[i], i == 2 ? 100 : 200, i ? 1000 : 0);
+        gtk_box_append(GTK_BOX(small), exactly(chart, widths[i], i == 2 ? 100 : 200));
+    }
+    gtk_grid_attach(GTK_GRID(grid), small, 0, 3, 2, 1);
+    return grid;
+}
+
 struct scene {
     const char *name;
     GtkWidget *(*make)(void);
 };
 
-static const struct scene scenes[] = {
-    {"cards", scene_cards}, {"compact", scene_compact}, {"narrow", scene_narrow}, {"badges", scene_badges}};
+static const struct scene scenes[] = {{"cards", scene_cards},
+                                      {"compact", scene_compact},
+                                      {"narrow", scene_narrow},
+                                      {"badges", scene_badges},
+                                      {"charts", scene_charts}};
 
 /* ---- looks ---- */
 

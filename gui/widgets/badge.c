@@ -20,8 +20,7 @@ G_DEFINE_FINAL_TYPE(AivoQualityBadge, aivo_quality_badge, GTK_TYPE_WIDGET)
 
 static void restyle(AivoQualityBadge *self)
 {
-    struct agk_scheme scheme = agk_style_scheme(GTK_WIDGET(self), self->high_contrast);
-    agk_style_apply(GTK_WIDGET(self), self->view.kind, scheme);
+    struct agk_scheme scheme = agk_style_apply(GTK_WIDGET(self), &self->view, self->high_contrast);
     agk_glyph_set(AGK_GLYPH(self->glyph), self->view.kind, self->view.suspect, scheme);
 }
 

@@ -1,7 +1,9 @@
 #include "glyph.h"
+#include "header.h"
 #include "style.h"
 #include "tiles.h"
 #include "view.h"
+#include "word.h"
 #include <aivo-gtk/card.h>
 #include <math.h>
 
@@ -168,7 +170,11 @@ static void update_why(AivoQualityCard *self)
         }
     }
     bool best = self->view.connected && count == 0;
-    set_text(self->why_title, best ? "Nothing takes points off" : "Why it is not better", NULL);
+    set_text(self->why_title,
+             best                   ? "Nothing takes points off"
+             : self->view.connected ? "Why it is not better"
+                                    : "Why it is offline",
+             NULL);
     gtk_widget_set_visible(self->why_title, !self->compact && (best || count > 0));
     gtk_widget_set_visible(self->why, gtk_widget_get_visible(self->why_title) || count > 0);
 }
@@ -177,10 +183,18 @@ static void update_why(AivoQualityCard *self)
 
 static void restyle(AivoQualityCard *self)
 {
-    struct agk_scheme scheme = agk_style_scheme(GTK_WIDGET(self), self->high_contrast);
-    agk_style_apply(GTK_WIDGET(self), self->view.kind, scheme);
+    struct agk_scheme scheme = agk_style_apply(GTK_WIDGET(self), &self->view, self->high_contrast);
     agk_glyph_set(AGK_GLYPH(self->bars), self->view.kind, self->view.suspect, scheme);
     agk_glyph_set(AGK_GLYPH(self->mark), self->view.kind, self->view.suspect, scheme);
+}
+
+/* The line below the level: why there is no connection, or that there is some doubt about it. */
+static const char *reason_of(const AivoQualityCard *self)
+{
+    if (self->view.connected) {
+        return self->view.suspect ? "An answer is overdue" : "";
+    }
+    return self->reason_text ? self->reason_text : "";
 }
 
 static void update_shape(AivoQualityCard *self)
@@ -196,7 +210,7 @@ static void update_shape(AivoQualityCard *self)
     gtk_widget_set_visible(self->score_caption, !self->compact);
     gtk_widget_set_visible(self->brief, self->compact);
     gtk_widget_set_visible(self->title, self->title_text && *self->title_text);
-    gtk_widget_set_visible(self->reason, !self->view.connected && self->reason_text && *self->reason_text);
+    gtk_widget_set_visible(self->reason, *reason_of(self) != '\0');
 }
 
 static void update(AivoQualityCard *self)
@@ -209,9 +223,9 @@ static void update(AivoQualityCard *self)
     agk_view_make(view, self->quality, (enum agk_link)self->state, self->title_text, self->reason_text);
     update_shape(self);
     restyle(self);
-    set_text(self->word, view->word, NULL);
+    agk_word_set_text(AGK_WORD(self->word), view->word);
     set_text(self->title, self->title_text ? self->title_text : "", NULL);
-    set_text(self->reason, self->reason_text ? self->reason_text : "", NULL);
+    set_text(self->reason, reason_of(self), NULL);
     set_text(self->score, view->score, strcmp(view->score, AGK_DASH) == 0 ? "score unknown" : view->score);
     set_text(self->now, view->now, view->spoken_now);
     set_text(self->average, view->average, view->spoken_average);
@@ -379,7 +393,9 @@ static void aivo_quality_card_class_init(AivoQualityCardClass *class)
     props[PROP_WORD] = g_param_spec_string("level-word", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
     g_object_class_install_properties(object, N_PROPS, props);
     g_type_ensure(AGK_TYPE_GLYPH);
+    g_type_ensure(AGK_TYPE_HEADER);
     g_type_ensure(AGK_TYPE_TILES);
+    g_type_ensure(AGK_TYPE_WORD);
     bind_children(widget);
     gtk_widget_class_set_css_name(widget, "aivo-quality-card");
     gtk_widget_class_set_accessible_role(widget, GTK_ACCESSIBLE_ROLE_GROUP);

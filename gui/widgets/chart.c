@@ -1,6 +1,12 @@
+#include "chart_draw.h"
+#include "chart_text.h"
 #include "series_internal.h"
 #include "style.h"
 #include <aivo-gtk/chart.h>
+
+#define WIDTH_UNTIL_ALLOCATED 480
+#define PIXELS_A_COLUMN       3
+#define FLOOR_MS              10 /* a local link's tenths of a millisecond are no mountains */
 
 struct _AivoQualityChart {
     GtkWidget parent_instance;
@@ -10,7 +16,15 @@ struct _AivoQualityChart {
     gint64 end_ms, cursor_ms;
     gboolean show_loss, show_levels, high_contrast;
     double thresholds[3];
-    char *readout, *summary;
+    char *readout, *readout_shown, *summary, *empty;
+    /* what is drawn, made of the series by refresh() */
+    struct agk_bins bins;
+    gint64 from_ms, to_ms;
+    double top_ms;
+    long cursor;
+    bool hovered;         /* the cursor is the pointer's: it goes with it */
+    guint refresh_source; /* something changed; 0: nothing did */
+    guint clock_source;   /* moves the right edge; 0: nobody looks, or it stands still */
 };
 
 enum {
@@ -33,10 +47,320 @@ static GParamSpec *props[N_PROPS];
 
 G_DEFINE_FINAL_TYPE(AivoQualityChart, aivo_quality_chart, GTK_TYPE_WIDGET)
 
-static void series_changed(AivoQualityChart *self)
+/* ---- what is shown ---- */
+
+static void replace(AivoQualityChart *self, char **text, const char *with, int property)
 {
+    if (g_strcmp0(*text, with) != 0) {
+        g_free(*text);
+        *text = g_strdup(with);
+        if (property) {
+            g_object_notify_by_pspec(G_OBJECT(self), props[property]);
+        }
+    }
+}
+
+/* When a column was: a time, or from when to when. */
+static char *when_text(const AivoQualityChart *self, const struct agk_bin *bin)
+{
+    int64_t step = self->bins.bin_ms;
+    const char *format = step < 60000 ? (self->span_s > 43200 ? "%a %H:%M:%S" : "%H:%M:%S")
+                                      : (self->span_s > 43200 ? "%a %H:%M" : "%H:%M");
+    char *from = agk_chart_clock(bin->time_ms, format);
+    if (step < 60000) {
+        return from;
+    }
+    char *to = agk_chart_clock(bin->time_ms + step, "%H:%M");
+    char *text = g_strdup_printf("%s" AGK_DASH "%s", from, to);
+    g_free(from);
+    g_free(to);
+    return text;
+}
+
+static void update_readout(AivoQualityChart *self)
+{
+    char shown[AGK_SPEECH], spoken[AGK_SPEECH];
+    bool inside = self->cursor_ms >= self->from_ms && self->cursor_ms <= self->to_ms;
+    self->cursor = self->cursor_ms >= 0 && inside ? agk_bins_near(&self->bins, self->cursor_ms) : -1;
+    if (self->cursor < 0) {
+        replace(self, &self->readout_shown, NULL, 0);
+        replace(self, &self->readout, NULL, PROP_READOUT);
+        return;
+    }
+    const struct agk_bin *bin = &self->bins.bin[self->cursor];
+    char *when = when_text(self, bin);
+    agk_readout_text(bin, when, shown);
+    agk_readout_speech(bin, when, spoken);
+    g_free(when);
+    replace(self, &self->readout_shown, shown, 0);
+    replace(self, &self->readout, spoken, PROP_READOUT);
+}
+
+/* While somebody listens at the chart, a new sample does not talk into it; the cursor's place does. */
+static void update_accessible(AivoQualityChart *self, bool cursor_moved)
+{
+    if (gtk_widget_has_focus(GTK_WIDGET(self)) && !cursor_moved) {
+        return;
+    }
+    char span[AGK_TEXT], label[2 * AGK_TEXT];
+    agk_format_span(self->span_s, span);
+    g_snprintf(label, sizeof(label), "Latency, loss and level over %s", span);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL, label,
+                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, self->readout ? self->readout : self->summary,
+                                   -1);
+}
+
+static int64_t now_ms(void)
+{
+    return g_get_real_time() / 1000;
+}
+
+static void refresh(AivoQualityChart *self)
+{
+    char text[AGK_SPEECH], span[AGK_TEXT];
+    g_clear_handle_id(&self->refresh_source, g_source_remove);
+    int width = gtk_widget_get_width(GTK_WIDGET(self));
+    int64_t span_ms = (int64_t)self->span_s * 1000;
+    size_t columns = (size_t)MAX((width > 0 ? width : WIDTH_UNTIL_ALLOCATED) / PIXELS_A_COLUMN, 1);
+    int64_t bin_ms = agk_bin_ms(span_ms, columns);
+    int64_t end = self->end_ms > 0 ? self->end_ms : now_ms();
+    self->to_ms = (end + bin_ms - 1) / bin_ms * bin_ms; /* the right edge is that of a column */
+    self->from_ms = self->to_ms - span_ms;
+    agk_bins_make(&self->bins, agk_series_points(self->series), self->from_ms, self->to_ms - 1, bin_ms);
+    self->top_ms = agk_bins_top(&self->bins, FLOOR_MS);
+    struct agk_total total = agk_bins_total(&self->bins);
+    agk_summary_text(&total, text);
+    replace(self, &self->summary, text, PROP_SUMMARY);
+    agk_format_span(self->span_s, span);
+    if (self->end_ms > 0) {
+        g_strlcpy(text, "No data", sizeof(text));
+    } else { /* "the last hour", "the last 2 hours" */
+        g_snprintf(text, sizeof(text), "No data in the last %s", span + (g_str_has_prefix(span, "1 ") ? 2 : 0));
+    }
+    replace(self, &self->empty, text, 0);
+    update_readout(self);
+    update_accessible(self, false);
     gtk_widget_queue_draw(GTK_WIDGET(self));
 }
+
+static gboolean refresh_now(gpointer user)
+{
+    AivoQualityChart *self = user;
+    self->refresh_source = 0; /* removed by what this returns */
+    refresh(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* However much changes between two frames, it is added up once, and before the next is drawn. */
+static void changed(AivoQualityChart *self)
+{
+    if (!self->refresh_source) {
+        self->refresh_source = g_idle_add_full(G_PRIORITY_HIGH_IDLE, refresh_now, self, NULL);
+    }
+}
+
+static void up_to_date(AivoQualityChart *self)
+{
+    if (self->refresh_source) {
+        refresh(self);
+    }
+}
+
+/* ---- the moving edge ---- */
+
+static gboolean edge_moved(gpointer user)
+{
+    refresh(user);
+    return G_SOURCE_CONTINUE;
+}
+
+static void restart_clock(AivoQualityChart *self)
+{
+    g_clear_handle_id(&self->clock_source, g_source_remove);
+    if (self->end_ms == 0 && gtk_widget_get_mapped(GTK_WIDGET(self))) {
+        int64_t step = agk_bin_ms((int64_t)self->span_s * 1000,
+                                  (size_t)MAX(gtk_widget_get_width(GTK_WIDGET(self)) / PIXELS_A_COLUMN, 1));
+        self->clock_source = g_timeout_add_seconds((guint)CLAMP(step / 1000, 1, 60), edge_moved, self);
+    }
+}
+
+static void map(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(aivo_quality_chart_parent_class)->map(widget);
+    restart_clock(AIVO_QUALITY_CHART(widget));
+    changed(AIVO_QUALITY_CHART(widget));
+}
+
+static void unmap(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(aivo_quality_chart_parent_class)->unmap(widget);
+    g_clear_handle_id(&AIVO_QUALITY_CHART(widget)->clock_source, g_source_remove);
+}
+
+static void size_allocate(GtkWidget *widget, int width, int height, int baseline)
+{
+    GTK_WIDGET_CLASS(aivo_quality_chart_parent_class)->size_allocate(widget, width, height, baseline);
+    restart_clock(AIVO_QUALITY_CHART(widget));
+    changed(AIVO_QUALITY_CHART(widget));
+}
+
+/* ---- drawing ---- */
+
+static void fill_frame(AivoQualityChart *self, struct agk_chart_frame *frame)
+{
+    GtkWidget *widget = GTK_WIDGET(self);
+    GdkRGBA text = agk_style_text_colour(widget);
+    *frame = (struct agk_chart_frame){.width = gtk_widget_get_width(widget),
+                                      .height = gtk_widget_get_height(widget),
+                                      .bins = &self->bins,
+                                      .from_ms = self->from_ms,
+                                      .to_ms = self->to_ms,
+                                      .top_ms = self->top_ms,
+                                      .thresholds = {self->thresholds[0], self->thresholds[1], self->thresholds[2]},
+                                      .show_loss = self->show_loss,
+                                      .show_levels = self->show_levels,
+                                      .live = self->end_ms == 0,
+                                      .cursor = self->cursor,
+                                      .header = self->readout_shown,
+                                      .empty = self->empty,
+                                      .scheme = agk_style_scheme(widget, self->high_contrast),
+                                      .text = {text.red, text.green, text.blue}};
+    frame->layout = gtk_widget_create_pango_layout(widget, NULL);
+    agk_chart_lay_out(frame);
+}
+
+static void snapshot(GtkWidget *widget, GtkSnapshot *snap)
+{
+    AivoQualityChart *self = AIVO_QUALITY_CHART(widget);
+    int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
+    if (width < 2 || height < 2 || self->to_ms == 0) {
+        return;
+    }
+    struct agk_chart_frame frame;
+    fill_frame(self, &frame);
+    cairo_t *cr = gtk_snapshot_append_cairo(snap, &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
+    agk_chart_draw(&frame, cr);
+    cairo_destroy(cr);
+    g_object_unref(frame.layout);
+}
+
+static void measure(GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum, int *natural,
+                    int *minimum_baseline, int *natural_baseline)
+{
+    (void)widget;
+    (void)for_size;
+    bool across = orientation == GTK_ORIENTATION_HORIZONTAL;
+    *minimum = across ? 140 : 80;
+    *natural = across ? 480 : 260;
+    *minimum_baseline = *natural_baseline = -1;
+}
+
+static void css_changed(GtkWidget *widget, GtkCssStyleChange *change)
+{
+    GTK_WIDGET_CLASS(aivo_quality_chart_parent_class)->css_changed(widget, change);
+    gtk_widget_queue_draw(widget);
+}
+
+/* ---- the cursor ---- */
+
+static void set_cursor(AivoQualityChart *self, gint64 time_ms, bool hovered)
+{
+    self->hovered = hovered && time_ms >= 0;
+    if (self->cursor_ms == time_ms) {
+        return;
+    }
+    self->cursor_ms = time_ms;
+    update_readout(self);
+    update_accessible(self, true);
+    gtk_widget_queue_draw(GTK_WIDGET(self));
+    g_object_notify_by_pspec(G_OBJECT(self), props[PROP_CURSOR]);
+}
+
+static void cursor_to(AivoQualityChart *self, long column, bool hovered)
+{
+    if (column >= 0) {
+        set_cursor(self, self->bins.bin[column].time_ms + self->bins.bin_ms / 2, hovered);
+    }
+}
+
+static void pointer_moved(AivoQualityChart *self, double x)
+{
+    up_to_date(self);
+    struct agk_chart_frame frame;
+    fill_frame(self, &frame);
+    g_object_unref(frame.layout);
+    double left = frame.plot.x, right = left + frame.plot.width;
+    if (x < left - 4 || x > right + 4) {
+        if (self->hovered) {
+            set_cursor(self, -1, false);
+        }
+        return;
+    }
+    cursor_to(self, agk_bins_near(&self->bins, (int64_t)agk_scale_value(&frame.time, x)), true);
+}
+
+static void pointer_left(AivoQualityChart *self)
+{
+    if (self->hovered) {
+        set_cursor(self, -1, false);
+    }
+}
+
+static void announce(AivoQualityChart *self)
+{
+#if GTK_CHECK_VERSION(4, 14, 0)
+    if (self->readout) {
+        gtk_accessible_announce(GTK_ACCESSIBLE(self), self->readout, GTK_ACCESSIBLE_ANNOUNCEMENT_PRIORITY_MEDIUM);
+    }
+#else
+    (void)self; /* the description that changed is what a screen reader says */
+#endif
+}
+
+static gboolean key_pressed(AivoQualityChart *self, guint key, guint code, GdkModifierType state)
+{
+    (void)code;
+    long by = state & GDK_CONTROL_MASK ? 10 : 1, to;
+    up_to_date(self);
+    switch (key) {
+    case GDK_KEY_Left:
+    case GDK_KEY_KP_Left:
+        to = agk_bins_step(&self->bins, self->cursor, -by);
+        break;
+    case GDK_KEY_Right:
+    case GDK_KEY_KP_Right:
+        /* Without a cursor either key begins at the latest. */
+        to = agk_bins_step(&self->bins, self->cursor, self->cursor < 0 ? -1 : by);
+        break;
+    case GDK_KEY_Home:
+    case GDK_KEY_KP_Home:
+        to = agk_bins_step(&self->bins, -1, 1);
+        break;
+    case GDK_KEY_End:
+    case GDK_KEY_KP_End:
+        to = agk_bins_step(&self->bins, -1, -1);
+        break;
+    case GDK_KEY_Escape:
+        if (self->cursor_ms < 0) {
+            return GDK_EVENT_PROPAGATE; /* a dialog may want it */
+        }
+        set_cursor(self, -1, false);
+        return GDK_EVENT_STOP;
+    default:
+        return GDK_EVENT_PROPAGATE;
+    }
+    cursor_to(self, to, false);
+    announce(self);
+    return GDK_EVENT_STOP;
+}
+
+static void focus_changed(AivoQualityChart *self)
+{
+    update_accessible(self, true);
+    gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+/* ---- GObject ---- */
 
 static void take_series(AivoQualityChart *self, AivoQualitySeries *series)
 {
@@ -46,7 +370,7 @@ static void take_series(AivoQualityChart *self, AivoQualitySeries *series)
     }
     self->series = series;
     if (series) {
-        g_signal_connect_swapped(series, "changed", G_CALLBACK(series_changed), self);
+        g_signal_connect_swapped(series, "changed", G_CALLBACK(changed), self);
     }
 }
 
@@ -70,9 +394,11 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
         g_value_set_int64(value, self->cursor_ms);
         break;
     case PROP_READOUT:
+        up_to_date(self);
         g_value_set_string(value, self->readout);
         break;
     case PROP_SUMMARY:
+        up_to_date(self);
         g_value_set_string(value, self->summary);
         break;
     case PROP_SHOW_LOSS:
@@ -113,8 +439,9 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         self->end_ms = g_value_get_int64(value);
         break;
     case PROP_CURSOR:
-        self->cursor_ms = g_value_get_int64(value);
-        break;
+        up_to_date(self);
+        set_cursor(self, g_value_get_int64(value), false);
+        return;
     case PROP_SHOW_LOSS:
         self->show_loss = g_value_get_boolean(value);
         break;
@@ -133,12 +460,16 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
         return;
     }
-    gtk_widget_queue_draw(GTK_WIDGET(self));
+    restart_clock(self);
+    changed(self);
 }
 
 static void dispose(GObject *object)
 {
-    take_series(AIVO_QUALITY_CHART(object), NULL);
+    AivoQualityChart *self = AIVO_QUALITY_CHART(object);
+    take_series(self, NULL);
+    g_clear_handle_id(&self->refresh_source, g_source_remove);
+    g_clear_handle_id(&self->clock_source, g_source_remove);
     G_OBJECT_CLASS(aivo_quality_chart_parent_class)->dispose(object);
 }
 
@@ -147,7 +478,10 @@ static void finalize(GObject *object)
     AivoQualityChart *self = AIVO_QUALITY_CHART(object);
     aivo_quality_free(self->quality);
     g_free(self->readout);
+    g_free(self->readout_shown);
     g_free(self->summary);
+    g_free(self->empty);
+    agk_bins_free(&self->bins);
     G_OBJECT_CLASS(aivo_quality_chart_parent_class)->finalize(object);
 }
 
@@ -180,9 +514,30 @@ static void aivo_quality_chart_class_init(AivoQualityChartClass *class)
     object->set_property = set_property;
     object->dispose = dispose;
     object->finalize = finalize;
+    widget->map = map;
+    widget->unmap = unmap;
+    widget->size_allocate = size_allocate;
+    widget->snapshot = snapshot;
+    widget->measure = measure;
+    widget->css_changed = css_changed;
     install_properties(object);
     gtk_widget_class_set_css_name(widget, "aivo-quality-chart");
     gtk_widget_class_set_accessible_role(widget, GTK_ACCESSIBLE_ROLE_IMG);
+}
+
+static void add_controllers(AivoQualityChart *self)
+{
+    GtkEventController *pointer = gtk_event_controller_motion_new(), *keys = gtk_event_controller_key_new(),
+                       *focus = gtk_event_controller_focus_new();
+    g_signal_connect_swapped(pointer, "enter", G_CALLBACK(pointer_moved), self);
+    g_signal_connect_swapped(pointer, "motion", G_CALLBACK(pointer_moved), self);
+    g_signal_connect_swapped(pointer, "leave", G_CALLBACK(pointer_left), self);
+    g_signal_connect_swapped(keys, "key-pressed", G_CALLBACK(key_pressed), self);
+    g_signal_connect_swapped(focus, "enter", G_CALLBACK(focus_changed), self);
+    g_signal_connect_swapped(focus, "leave", G_CALLBACK(focus_changed), self);
+    gtk_widget_add_controller(GTK_WIDGET(self), pointer);
+    gtk_widget_add_controller(GTK_WIDGET(self), keys);
+    gtk_widget_add_controller(GTK_WIDGET(self), focus);
 }
 
 static void aivo_quality_chart_init(AivoQualityChart *self)
@@ -195,8 +550,11 @@ static void aivo_quality_chart_init(AivoQualityChart *self)
     self->thresholds[1] = 250;
     self->thresholds[2] = 500;
     self->high_contrast = agk_style_theme_is_hc(GTK_WIDGET(self));
+    self->cursor = -1;
     gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);
+    add_controllers(self);
     take_series(self, aivo_quality_series_new());
+    changed(self);
 }
 
 GtkWidget *aivo_quality_chart_new(void)

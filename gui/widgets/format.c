@@ -84,6 +84,17 @@ void agk_format_ms(double ms, char out[AGK_TEXT])
     with_unit(ms, AGK_NBSP "ms", out);
 }
 
+void agk_format_tick(double value, const char *unit, char out[AGK_TEXT])
+{
+    char number[AGK_TEXT];
+    if (value >= 1000) {
+        agk_format_count(value, number);
+    } else {
+        snprintf(number, sizeof(number), "%.4g", value);
+    }
+    snprintf(out, AGK_TEXT, "%.30s%.10s", number, value > 0 ? unit : "");
+}
+
 void agk_speak_ms(double ms, char out[AGK_TEXT])
 {
     speak(ms, "milliseconds", out);

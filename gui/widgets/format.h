@@ -21,6 +21,8 @@
 void agk_format_count(double value, char out[AGK_TEXT]);
 /* "0.4 ms", "23 ms", "12,345 ms": one decimal below 10 ms. */
 void agk_format_ms(double ms, char out[AGK_TEXT]);
+/* A tick's figure, without decimals that say nothing: "0", "0.5 ms", "200 ms"; unit with its space. */
+void agk_format_tick(double value, const char *unit, char out[AGK_TEXT]);
 /* "23 milliseconds", "unknown". */
 void agk_speak_ms(double ms, char out[AGK_TEXT]);
 /* "0 %", "0.4 %", "12 %": one decimal below 10. What is above 0 is not written as 0: "<0.1 %". */

@@ -122,6 +122,19 @@ static void draw_ring(AgkGlyph *self, cairo_t *cr, double from, double to)
     cairo_stroke(cr);
 }
 
+/* Fills the path; while an answer is overdue it is only an outline. */
+static void body(AgkGlyph *self, cairo_t *cr)
+{
+    if (!self->suspect) {
+        cairo_fill(cr);
+        return;
+    }
+    cairo_clip_preserve(cr); /* so that the line stays inside */
+    cairo_set_line_width(cr, fmax(0.28, 3.0 / self->size));
+    cairo_stroke(cr);
+    cairo_reset_clip(cr);
+}
+
 /* A mark in a square of side 1. */
 static void draw_mark(AgkGlyph *self, cairo_t *cr, struct agk_colour colour)
 {
@@ -129,13 +142,13 @@ static void draw_mark(AgkGlyph *self, cairo_t *cr, struct agk_colour colour)
     switch (self->kind) {
     case AGK_EXCELLENT:
         cairo_arc(cr, 0.5, 0.5, 0.46, 0, 2 * M_PI);
-        cairo_fill(cr);
+        body(self, cr);
         break;
     case AGK_GOOD: /* three quarters; the open one has an outline, so that the disc is seen */
         cairo_move_to(cr, 0.5, 0.5);
         cairo_arc(cr, 0.5, 0.5, 0.46, 0, 3 * M_PI / 2);
         cairo_close_path(cr);
-        cairo_fill(cr);
+        body(self, cr);
         cairo_set_line_width(cr, 0.09);
         cairo_arc(cr, 0.5, 0.5, 0.415, -M_PI / 2, 0);
         cairo_stroke(cr);
@@ -145,7 +158,7 @@ static void draw_mark(AgkGlyph *self, cairo_t *cr, struct agk_colour colour)
         cairo_line_to(cr, 0.99, 0.92);
         cairo_line_to(cr, 0.01, 0.92);
         cairo_close_path(cr);
-        cairo_fill(cr);
+        body(self, cr);
         break;
     case AGK_POOR:
         cairo_move_to(cr, 0.5, 0);
@@ -153,7 +166,7 @@ static void draw_mark(AgkGlyph *self, cairo_t *cr, struct agk_colour colour)
         cairo_line_to(cr, 0.5, 1);
         cairo_line_to(cr, 0, 0.5);
         cairo_close_path(cr);
-        cairo_fill(cr);
+        body(self, cr);
         break;
     case AGK_OFFLINE:
         cairo_set_line_width(cr, 0.2);

@@ -1,6 +1,7 @@
 #include "style.h"
 #include "agk-resources.h"
 
+#define A        ".aivo-alarm.aivo-alarm.aivo-alarm" /* thrice: above the rules of any level and look */
 #define RESOURCE "/io/github/artpromedia/aivo-gtk"
 
 /* The rules of the palette, so that colours stand in one place. */
@@ -15,10 +16,17 @@ static char *palette_rules(void)
             char colour[8];
             agk_colour_text(agk_palette((enum agk_kind)kind, scheme), colour);
             g_string_append_printf(css, ".aivo-gtk.aivo-%s%s .aivo-level { color: %s; }\n", name, classes, colour);
-            g_string_append_printf(css, "aivo-quality-card.aivo-%s%s { background-color: alpha(%s, %d.%02d); }\n", name,
-                                   classes, colour, 0, scheme.high_contrast ? 0 : (int)(AGK_TINT * 100 + 0.5));
+            g_string_append_printf(css, "aivo-quality-card.aivo-%s%s { background-color: alpha(%s, 0.%02d); }\n", name,
+                                   classes, colour, scheme.high_contrast ? 0 : (int)(AGK_TINT * 100 + 0.5));
         }
     }
+    char alarm[8];
+    agk_colour_text((struct agk_colour)AGK_ALARM, alarm);
+    g_string_append_printf(css,
+                           "aivo-quality-card.aivo-gtk" A ", aivo-quality-badge.aivo-gtk" A " {"
+                           " background-color: %s; color: #ffffff; }\n"
+                           ".aivo-gtk" A " .aivo-level { color: #ffffff; }\n",
+                           alarm);
     return g_string_free(css, FALSE);
 }
 
@@ -97,16 +105,20 @@ static void set_class(GtkWidget *widget, const char *name, bool on)
     }
 }
 
-void agk_style_apply(GtkWidget *widget, enum agk_kind kind, struct agk_scheme scheme)
+struct agk_scheme agk_style_apply(GtkWidget *widget, const struct agk_view *view, bool high_contrast)
 {
     set_class(widget, "aivo-gtk", true);
-    set_class(widget, "aivo-dark", scheme.dark);
-    set_class(widget, "aivo-hc", scheme.high_contrast);
+    set_class(widget, "aivo-alarm", view->alarm);
     for (int other = 0; other < AGK_KINDS; other++) {
         char name[24];
         g_snprintf(name, sizeof(name), "aivo-%s", agk_kind_name((enum agk_kind)other));
-        set_class(widget, name, other == (int)kind);
+        set_class(widget, name, other == (int)view->kind);
     }
+    struct agk_scheme scheme = agk_style_scheme(widget, high_contrast || view->alarm);
+    scheme.dark = scheme.dark || view->alarm;
+    set_class(widget, "aivo-dark", scheme.dark);
+    set_class(widget, "aivo-hc", high_contrast);
+    return scheme;
 }
 
 bool agk_style_animates(GtkWidget *widget)

@@ -16,8 +16,14 @@ void agk_style_ensure(GtkWidget *widget);
 struct agk_scheme agk_style_scheme(GtkWidget *widget, bool high_contrast);
 /* Is the theme one of the high contrast ones, by its name? */
 bool agk_style_theme_is_hc(GtkWidget *widget);
-/* Puts the classes aivo-dark, aivo-hc and the level's onto the widget, and takes the others away. */
-void agk_style_apply(GtkWidget *widget, enum agk_kind kind, struct agk_scheme scheme);
+/* The background of an alarm, in every theme; what is on it is drawn as on dark in high contrast. */
+#define AGK_ALARM                                                                                                      \
+    {                                                                                                                  \
+        0xa5 / 255.0, 0x1d / 255.0, 0x2d / 255.0                                                                       \
+    }
+/* Puts the classes aivo-dark, aivo-hc, aivo-alarm and the level's onto the widget, and takes the others away. Returns
+ * the scheme that a mark on it is to have. */
+struct agk_scheme agk_style_apply(GtkWidget *widget, const struct agk_view *view, bool high_contrast);
 /* Does the user want animations? */
 bool agk_style_animates(GtkWidget *widget);
 /* The widget's own text colour. */

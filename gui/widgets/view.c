@@ -49,6 +49,7 @@ static void classify(struct agk_view *view, const struct aivo_quality *q, enum a
         view->word = "Connecting" AGK_ELLIPSIS;
         return;
     case AGK_LINK_RECONNECTING:
+        view->alarm = true;
         view->kind = AGK_BUSY;
         view->word = "Reconnecting" AGK_ELLIPSIS;
         return;
@@ -63,14 +64,17 @@ static void classify(struct agk_view *view, const struct aivo_quality *q, enum a
     case AGK_LINK_UNKNOWN:
         if (q) {
             from_level(view, q);
+            view->alarm = view->kind == AGK_OFFLINE;
         } else {
             view->kind = AGK_UNKNOWN;
             view->word = "No data";
         }
         return;
-    case AGK_LINK_DOWN:
-    case AGK_LINK_CLOSING:
     case AGK_LINK_FAILED:
+        view->alarm = true;
+        return;
+    case AGK_LINK_DOWN: /* somebody wanted it so */
+    case AGK_LINK_CLOSING:
         return;
     }
 }

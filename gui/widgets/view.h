@@ -39,6 +39,7 @@ struct agk_view {
     enum agk_kind kind;
     bool connected;       /* the figures are of now */
     bool suspect;         /* an answer is overdue */
+    bool alarm;           /* what ought to be connected is not: to be seen first */
     const char *word;     /* "Good", "Reconnecting…"; static */
     char text[AGK_TEXT];  /* beside the badge's mark */
     char score[AGK_TEXT]; /* "97" */
