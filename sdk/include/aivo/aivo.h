@@ -11,10 +11,10 @@
 #include <aivo/outbox.h>
 #include <aivo/quality.h>
 
-#define AIVO_VERSION_MAJOR 0
-#define AIVO_VERSION_MINOR 1
-#define AIVO_VERSION_PATCH 0
-#define AIVO_VERSION_TEXT  "0.1.0"
+#define AIVO_VERSION_MAJOR 0       /**< of the headers; aivo_version() is the library's */
+#define AIVO_VERSION_MINOR 1       /**< of the headers */
+#define AIVO_VERSION_PATCH 0       /**< of the headers */
+#define AIVO_VERSION_TEXT  "0.1.0" /**< of the headers */
 
 #ifdef __cplusplus
 extern "C" {

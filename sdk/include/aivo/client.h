@@ -32,8 +32,8 @@ AIVO_API const char *aivo_state_name(enum aivo_state state);
 
 /** Binary data of an event: {"_placeholder":true,"num":N} in the arguments stands for attachment N. */
 struct aivo_attachment {
-    const void *data;
-    size_t len; /**< bytes */
+    const void *data; /**< borrowed; may be NULL if len is 0 */
+    size_t len;       /**< bytes */
 };
 
 /** A received event or acknowledgement. Borrowed for the length of the callback. */
@@ -41,11 +41,11 @@ struct aivo_message {
     const char *event; /**< UTF-8, NUL-terminated; NULL in an acknowledgement; plain WebSocket: "message" */
     const char *args;  /**< JSON array's text, NUL-terminated; plain WebSocket: the text as it came, NULL if binary */
     size_t args_len;   /**< bytes */
-    const struct aivo_attachment *attachments;
-    size_t attachment_count; /**< 0..10 */
-    bool wants_ack;          /**< answer with aivo_client_ack() */
-    uint64_t ack_id;         /**< for aivo_client_ack(), if wants_ack */
-    bool recovered;          /**< missed while disconnected and now delivered by connection state recovery */
+    const struct aivo_attachment *attachments; /**< the binary data, in the order of the placeholders */
+    size_t attachment_count;                   /**< 0..10 */
+    bool wants_ack;                            /**< answer with aivo_client_ack() */
+    uint64_t ack_id;                           /**< for aivo_client_ack(), if wants_ack */
+    bool recovered; /**< missed while disconnected and now delivered by connection state recovery */
 };
 
 /** The state changed. error is NULL or says why; borrowed for the length of the call. */
@@ -92,6 +92,7 @@ AIVO_API enum aivo_status aivo_client_start(struct aivo_client *client);
 AIVO_API enum aivo_status aivo_client_stop(struct aivo_client *client);
 /** Now is a good time to try again: a waiting reconnect is made at once. */
 AIVO_API void aivo_client_retry_now(struct aivo_client *client);
+/** Where the connection stands now. */
 AIVO_API enum aivo_state aivo_client_state(struct aivo_client *client);
 /** ms until the next attempt to connect is made by itself; 0: it is due. -1: none waits. */
 AIVO_API int64_t aivo_client_retry_in(struct aivo_client *client);
@@ -109,10 +110,14 @@ AIVO_API enum aivo_status aivo_client_auth(struct aivo_client *client, const cha
 
 /** @name Callbacks
  * Set them before aivo_client_start() or later; the latest holds. NULL removes one. @{ */
+/** Told of every change of state. */
 AIVO_API void aivo_client_on_state(struct aivo_client *client, aivo_state_fn fn, void *user);
+/** on_sample: told of every sample; on_level: of every change of the level. */
 AIVO_API void aivo_client_on_quality(struct aivo_client *client, aivo_quality_fn on_sample, aivo_quality_fn on_level,
                                      void *user);
+/** Told of every durable message that leaves the queue. */
 AIVO_API void aivo_client_on_fate(struct aivo_client *client, aivo_fate_fn fn, void *user);
+/** Told of what goes wrong without concerning a call or the state. */
 AIVO_API void aivo_client_on_notice(struct aivo_client *client, aivo_notice_fn fn, void *user);
 /** How much is said in the log. */
 enum aivo_log_level {
@@ -148,6 +153,7 @@ struct aivo_emit {
 };
 /** As aivo_options_init_sized(). */
 AIVO_API void aivo_emit_init_sized(struct aivo_emit *emit, size_t size);
+/** Sets every field to its default. Thread-safe. */
 static inline void aivo_emit_init(struct aivo_emit *emit)
 {
     aivo_emit_init_sized(emit, sizeof *emit);
@@ -245,6 +251,7 @@ static inline void aivo_client_quality(struct aivo_client *client, struct aivo_q
  * connection (over a plain WebSocket nothing does). AIVO_OK also if it is so already; AIVO_E_MEMORY.
  */
 AIVO_API enum aivo_status aivo_client_quality_start(struct aivo_client *client);
+/** As aivo_client_quality_start(). */
 AIVO_API enum aivo_status aivo_client_quality_stop(struct aivo_client *client);
 
 /** @name Callbacks on the caller's thread (AIVO_CALLBACKS_DISPATCH)

@@ -37,6 +37,7 @@ extern "C" {
 
 /** The result of a call: AIVO_OK or a negative error. */
 enum aivo_status {
+/** Each line of the list as an enumerator. */
 #define AIVO_STATUS_ENUM(name, value, text) name = value,
     AIVO_STATUS_LIST(AIVO_STATUS_ENUM)
 #undef AIVO_STATUS_ENUM

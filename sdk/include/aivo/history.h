@@ -45,12 +45,16 @@ enum aivo_history_span {
 
 /** A row. Latencies in ms, NAN where no sample had one. */
 struct aivo_history_row {
-    int64_t time_ms; /**< its begin: Unix time, ms */
-    uint32_t samples;
-    double min_ms, p50_ms, p95_ms, max_ms;
-    uint64_t lost, loss_samples; /**< round trips that lost a packet, of how many */
-    enum aivo_level worst;
-    uint32_t events; /**< changes of the level */
+    int64_t time_ms;       /**< its begin: Unix time, ms */
+    uint32_t samples;      /**< that it is made of */
+    double min_ms;         /**< least latency */
+    double p50_ms;         /**< median */
+    double p95_ms;         /**< 95th percentile */
+    double max_ms;         /**< greatest */
+    uint64_t lost;         /**< round trips that lost a packet */
+    uint64_t loss_samples; /**< of how many */
+    enum aivo_level worst; /**< the worst level of its time */
+    uint32_t events;       /**< changes of the level */
 };
 
 /** The rows of from_ms <= time < to_ms in order, until fn returns false. AIVO_OK, AIVO_E_STORE. */

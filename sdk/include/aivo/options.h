@@ -122,12 +122,12 @@ struct aivo_options {
                              no_proxy of the environment */
     bool recovery;      /**< true: connection state recovery where the server offers it */
     bool watch_network; /**< true: a network change (Linux: netlink) retries at once */
-    enum aivo_callbacks callbacks; /**< AIVO_CALLBACKS_SERVICE */
-    struct aivo_loop *loop;        /**< a shared loop, kept alive by the client; NULL: one of its own */
-    struct aivo_tls_options tls;
-    struct aivo_reconnect_options reconnect;
-    struct aivo_queue_options queue;
-    struct aivo_quality_options quality;
+    enum aivo_callbacks callbacks;           /**< AIVO_CALLBACKS_SERVICE */
+    struct aivo_loop *loop;                  /**< a shared loop, kept alive by the client; NULL: one of its own */
+    struct aivo_tls_options tls;             /**< for https and wss */
+    struct aivo_reconnect_options reconnect; /**< when to try again */
+    struct aivo_queue_options queue;         /**< durable messages */
+    struct aivo_quality_options quality;     /**< what is measured, and how it is judged */
 };
 
 /** Sets the first size bytes, as much as the caller knows of the struct, to their defaults. For bindings of other

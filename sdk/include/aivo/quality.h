@@ -62,8 +62,8 @@ AIVO_API const char *aivo_cause_name(enum aivo_cause cause);
 
 /** A cause and what it cost. */
 struct aivo_quality_cause {
-    enum aivo_cause cause;
-    double points; /**< 0..100; those of a snapshot add up to 100 - score */
+    enum aivo_cause cause; /**< what it is */
+    double points;         /**< 0..100; those of a snapshot add up to 100 - score */
 };
 
 #define AIVO_QUALITY_CAUSES 9 /**< as many as a snapshot can have */
@@ -103,8 +103,8 @@ struct aivo_quality {
     uint64_t lost;            /**< round trips that lost a packet, and unanswered probes, since start */
     uint64_t reconnects;      /**< connections made after the first */
     uint64_t loss_samples;    /**< round trips that loss_pct is a share of */
-    enum aivo_loss_source loss_source;
-    double uplink_low_pct; /**< two-sided 95 % interval of uplink_loss_pct */
+    enum aivo_loss_source loss_source; /**< where the loss figures come from */
+    double uplink_low_pct;             /**< two-sided 95 % interval of uplink_loss_pct */
     double uplink_high_pct;
     double downlink_low_pct; /**< of downlink_loss_pct, made of the ends of the other two: wider than needed */
     double downlink_high_pct;
