@@ -243,7 +243,6 @@ static void init_sync(struct aivo_queue *q)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->work, &attr);
-    pthread_cond_init(&q->done, &attr);
     pthread_cond_init(&q->space, &attr);
     pthread_condattr_destroy(&attr);
 }
@@ -266,7 +265,6 @@ static void destroy(struct aivo_queue *q)
     free_ops(&q->ops);
     free_ops(&q->taken);
     pthread_cond_destroy(&q->space);
-    pthread_cond_destroy(&q->done);
     pthread_cond_destroy(&q->work);
     pthread_mutex_destroy(&q->lock);
     free(q);
@@ -664,7 +662,7 @@ void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const 
     tell_all(q, sink, user);
     deliver(q, at, sink, user);
     pthread_mutex_lock(&q->lock);
-    if (aivo_queue_store_due(q, at->now_us) == 0)
+    if (!q->leads && aivo_queue_store_due(q, at->now_us) == 0)
         pthread_cond_signal(&q->work);
     pthread_mutex_unlock(&q->lock);
 }

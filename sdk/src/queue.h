@@ -1,5 +1,5 @@
 /*
- * The offline queue as the client uses it: a store thread that alone touches the file, and the pure delivery policy.
+ * The offline queue as the client uses it: a store thread, and the pure delivery policy.
  * aivo_queue_send() and the reading calls are for any thread; the steps are for the loop's thread, and never wait for
  * the disk.
  */
@@ -39,8 +39,8 @@ struct aivo_queue_sink {
 };
 
 /* Opens or makes the file. A file that is no queue is moved aside (FILE.corrupt-<time>) and reported by notice.
- * wake is called from the store thread when aivo_queue_step() has something to do; it must only wake the loop.
- * wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
+ * wake is called from the store thread or a sender when aivo_queue_step() has something to do; it must only wake the
+ * loop. wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
 enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,
                                  void (*wake)(void *user), void *user, struct aivo_queue **out, struct aivo_error *err);
 /* Finishes what is under way, joins the store thread and tells the ends of asynchronous sends. Closing must follow. */

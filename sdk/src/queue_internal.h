@@ -1,5 +1,5 @@
-/* The insides of a queue, shared by its two halves: queue.c (callers and the loop's thread) and queue_store.c (the
- * store thread). */
+/* The insides of a queue, shared by its halves: queue.c (the loop's thread), queue_send.c (callers) and queue_store.c
+ * (whoever has the file: the store thread, or the one sender there is). */
 #ifndef AIVO_QUEUE_INTERNAL_H
 #define AIVO_QUEUE_INTERNAL_H
 
@@ -10,6 +10,7 @@
 #include "io/store.h"
 #include "queue.h"
 #include <pthread.h>
+#include <semaphore.h>
 
 #define AIVO_QUEUE_JOBS_MAX     4096        /* sends waiting for the store thread; more wait for a place */
 #define AIVO_QUEUE_BATCH_BYTES  (16u << 20) /* of messages in one transaction, or one message */
@@ -57,7 +58,8 @@ struct job {
     int32_t priority;
     struct job *next;
     bool done;
-    bool settled; /* status says what is true of this one, whatever becomes of its transaction */
+    sem_t done_sem; /* not of an asynchronous one */
+    bool settled;   /* status says what is true of this one, whatever becomes of its transaction */
     enum aivo_status status;
     struct aivo_error err;
     struct aivo_message_id id;
@@ -120,8 +122,7 @@ struct aivo_queue {
     uint32_t lane_count;
 
     pthread_mutex_t lock; /* guards everything down to the next comment; never held during a call of store or sink */
-    pthread_cond_t work;  /* the store thread waits for something to do */
-    pthread_cond_t done;  /* senders wait for their result */
+    pthread_cond_t work;  /* the store thread waits for something to do, or for the file */
     pthread_cond_t space; /* senders wait for a place among the jobs */
     struct lane lanes[AIVO_QUEUE_LANES_MAX];
     struct job *jobs, **jobs_tail;
@@ -130,6 +131,13 @@ struct aivo_queue {
     uint64_t async_bytes;
     struct job *stored, **stored_tail; /* asynchronous ones to be told */
     uint32_t awaited;                  /* jobs that the store thread waits for a moment; 0: it does not */
+    bool taken_up;                     /* somebody has the file: the store thread, or a sender (leads) */
+    bool leads;
+    bool first_waits;        /* a sender does what there is if the others do not come in a moment */
+    uint32_t expected;       /* senders that waited for the last transaction, or behind it: most come back */
+    int64_t commit_us;       /* what it took */
+    bool untidy;             /* the store thread should look after the file: no sender takes it before */
+    int64_t asleep_until_us; /* the store thread; 0: it is awake */
     struct aivo_queue_clock clock;
     struct aivo_uuid_source uuids;
     struct ops ops;
@@ -154,11 +162,9 @@ struct aivo_queue {
     uint32_t turn; /* whose lane's */
     bool finished;
 
-    /* The store thread only. */
+    /* Only who has the file (taken_up), which the lock hands over. */
     struct aivo_store_db *db;
     struct ops taken;
-    uint32_t last_batch;    /* jobs in the last transaction */
-    int64_t commit_us;      /* what it took */
     int64_t write_after_us; /* the next try of what failed and no sender waits for */
     int64_t read_after_us;
     int64_t saved_skew_ms;
@@ -167,6 +173,14 @@ struct aivo_queue {
 };
 
 void *aivo_queue_store_main(void *queue);
+/* A caller whose job is appended does the store thread's work itself, if nobody has the file and all are there that are
+ * expected (late: whether or not). true: it did, and the job is done; false: done_sem says when. Locked on entry and
+ * return. */
+bool aivo_queue_lead(struct aivo_queue *q, const struct job *own, bool late);
+/* Jobs are done: their callers go on, each after it has done the same with the job->next that it finds. Not locked. */
+void aivo_queue_release(struct job *jobs);
+/* How long the first of a batch waits for the others, us. Locked. */
+int64_t aivo_queue_patience(const struct aivo_queue *q);
 /* Whether the store thread has something to do: 0 is now, else when (monotonic us). Locked. */
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us);
 /* Fills the memory up from the file (queue_load.c). true: the loop should look. */

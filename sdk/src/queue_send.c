@@ -1,4 +1,4 @@
-/* The queue's callers: they hand jobs to the store thread, and wait for them or not. */
+/* The queue's callers: they hand jobs to the store thread and wait for them or not, or do one themselves. */
 #include "queue_internal.h"
 
 #include "error_internal.h"
@@ -103,21 +103,63 @@ static enum aivo_status refuse_if_unserved(const struct aivo_queue *q, struct ai
                                 AIVO_QUEUE_DEPARTED_MAX);
 }
 
+/* Locked. */
 static void append(struct aivo_queue *q, struct job *job)
 {
     *q->jobs_tail = job;
     q->jobs_tail = &job->next;
-    if (job->async ? q->async_count == 1 || q->job_count == 0 : q->job_count == 1 || q->job_count == q->awaited)
+}
+
+/* Locked. A sender that has the file wakes the store thread when it gives it back. */
+static void call_store_thread(struct aivo_queue *q, const struct job *job)
+{
+    q->first_waits &= !job->async;
+    bool first = job->async ? q->async_count == 1 || q->job_count == 0 : q->job_count == 1;
+    if (!q->leads && (first || q->untidy || q->job_count == q->awaited))
         pthread_cond_signal(&q->work);
 }
 
-/* Locked. */
-static void wait_for(struct aivo_queue *q, struct job *job)
+/* The first of a batch waits a moment for the others, and does them all if they do not come (true; else done_sem is to
+ * be waited for). Locked on entry, not on return. */
+static bool wait_a_moment(struct aivo_queue *q, struct job *job)
+{
+    int64_t until_us = aivo_clock_us() + aivo_queue_patience(q);
+    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
+    q->first_waits = true;
+    pthread_mutex_unlock(&q->lock);
+    if (sem_clockwait(&job->done_sem, CLOCK_MONOTONIC, &until) == 0) {
+        sem_post(&job->done_sem); /* waited for again, as by everybody: ThreadSanitizer does not know sem_clockwait() */
+        return false;
+    }
+    pthread_mutex_lock(&q->lock);
+    q->first_waits = false; /* from here on the store thread minds what is left */
+    bool done = aivo_queue_lead(q, job, true);
+    if (!done && !q->taken_up)
+        pthread_cond_signal(&q->work);
+    pthread_mutex_unlock(&q->lock);
+    return done;
+}
+
+/* Locked on entry, not on return. */
+static void do_or_wait_for(struct aivo_queue *q, struct job *job)
 {
     q->job_count++;
     append(q, job);
-    while (!job->done)
-        pthread_cond_wait(&q->done, &q->lock);
+    if (aivo_queue_lead(q, job, false)) {
+        pthread_mutex_unlock(&q->lock);
+        return;
+    }
+    if (!q->taken_up && !q->untidy && q->async_count == 0 && q->job_count == 1 && q->expected > 1) {
+        if (wait_a_moment(q, job))
+            return;
+    } else {
+        call_store_thread(q, job);
+        pthread_mutex_unlock(&q->lock);
+    }
+    /* Each has a semaphore of its own: woken together they would all ask for the lock. */
+    while (sem_wait(&job->done_sem) != 0)
+        ; /* EINTR */
+    aivo_queue_release(job->next);
 }
 
 static enum aivo_status result_of(struct job *job, struct aivo_error *err)
@@ -145,6 +187,7 @@ enum aivo_status aivo_queue_send_ex(struct aivo_queue *q, const char *event, con
     uint64_t random[2];
     aivo_random_bytes(random, sizeof random);
     const int64_t unix_ms = aivo_clock_unix_ms();
+    sem_init(&job.done_sem, 0, 0);
     status = check_size(&text, err);
     if (status == AIVO_OK) {
         pthread_mutex_lock(&q->lock);
@@ -153,9 +196,10 @@ enum aivo_status aivo_queue_send_ex(struct aivo_queue *q, const char *event, con
             pthread_cond_wait(&q->space, &q->lock);
         if (status == AIVO_OK) {
             give_id(q, &job, &text, text.id_at, unix_ms, random);
-            wait_for(q, &job);
+            do_or_wait_for(q, &job);
+        } else {
+            pthread_mutex_unlock(&q->lock);
         }
-        pthread_mutex_unlock(&q->lock);
     }
     free(text.heap);
     if (status != AIVO_OK)
@@ -239,6 +283,7 @@ enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, 
         q->async_count++;
         q->async_bytes += bytes;
         append(q, job);
+        call_store_thread(q, job);
     }
     pthread_mutex_unlock(&q->lock);
     if (status != AIVO_OK)
@@ -248,9 +293,9 @@ enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, 
 
 static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *count, struct aivo_error *err)
 {
+    sem_init(&job->done_sem, 0, 0);
     pthread_mutex_lock(&q->lock);
-    wait_for(q, job);
-    pthread_mutex_unlock(&q->lock);
+    do_or_wait_for(q, job);
     if (job->status == AIVO_OK && job->which && job->count == 0)
         return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no such message has the id %.40s", job->which);
     if (result_of(job, err) == AIVO_OK && count)

@@ -1,5 +1,6 @@
-/* The queue's store thread: alone it touches the file. It takes all that waits into one transaction, tells the senders
- * how it went, and keeps the few messages in memory filled up. */
+/* Whoever has the queue's file: it takes all that waits into one transaction, tells the senders how it went, and keeps
+ * the few messages in memory filled up. That is the store thread, or a sender that is the only one: handing its message
+ * over to another thread and back would cost it two switches. Exactly one has the file (taken_up). */
 #include "queue_batch.h"
 
 #include "error_internal.h"
@@ -37,7 +38,7 @@ static int64_t on_the_monotonic(const struct aivo_queue *q, int64_t clock_ms)
 
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
 {
-    if (q->jobs || q->closing)
+    if ((q->jobs && !q->first_waits) || q->closing || q->untidy)
         return 0;
     int64_t due_us = now_us + LONGEST_WAIT_US;
     if (q->backlog > 0 || wants_upkeep(q))
@@ -61,31 +62,41 @@ int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
     return due_us > 0 ? due_us : 0;
 }
 
-/* Locked on entry and return. */
+/* Until there is something to do and nobody has the file. Locked on entry and return. */
 static void wait_for_work(struct aivo_queue *q)
 {
     for (;;) {
         struct aivo_instant at = aivo_instant_now();
         aivo_queue_clock_advance(&q->clock, &at);
-        int64_t due_us = aivo_queue_store_due(q, at.now_us);
+        int64_t due_us = q->taken_up ? AIVO_NEVER : aivo_queue_store_due(q, at.now_us);
         if (due_us <= at.now_us)
             return;
-        struct timespec until = {.tv_sec = (time_t)(due_us / 1000000), .tv_nsec = (long)(due_us % 1000000) * 1000};
-        pthread_cond_timedwait(&q->work, &q->lock, &until);
+        q->asleep_until_us = due_us;
+        if (due_us == AIVO_NEVER) {
+            pthread_cond_wait(&q->work, &q->lock);
+        } else {
+            struct timespec until = {.tv_sec = (time_t)(due_us / 1000000), .tv_nsec = (long)(due_us % 1000000) * 1000};
+            pthread_cond_timedwait(&q->work, &q->lock, &until);
+        }
+        q->asleep_until_us = 0;
     }
+}
+
+int64_t aivo_queue_patience(const struct aivo_queue *q)
+{
+    return q->commit_us / 2 < GATHER_MOST_US ? q->commit_us / 2 : GATHER_MOST_US;
 }
 
 /* The senders of the last batch are just being woken and most come back at once: waiting for them, a fraction of what a
  * commit takes, saves every second commit. One thread alone is never waited for. Locked on entry and return. */
 static void gather(struct aivo_queue *q)
 {
-    if (q->last_batch <= 1 || !q->jobs || q->job_count >= q->last_batch)
+    if (q->expected <= 1 || q->job_count == 0 || q->job_count >= q->expected)
         return;
-    int64_t patience_us = q->commit_us / 4 < GATHER_MOST_US ? q->commit_us / 4 : GATHER_MOST_US;
-    int64_t until_us = aivo_clock_us() + patience_us;
+    int64_t until_us = aivo_clock_us() + aivo_queue_patience(q);
     struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-    q->awaited = q->last_batch;
-    while (q->job_count < q->last_batch && !q->closing) {
+    q->awaited = q->expected;
+    while (q->job_count < q->expected && !q->closing) {
         if (pthread_cond_timedwait(&q->work, &q->lock, &until) != 0)
             break;
     }
@@ -99,6 +110,7 @@ static struct job *take_jobs(struct aivo_queue *q, size_t *count)
     struct job **end = &q->jobs;
     size_t bytes = 0;
     *count = 0;
+    q->first_waits = false;
     while (*end && (*count == 0 || bytes + (*end)->args_len <= AIVO_QUEUE_BATCH_BYTES)) {
         bytes += (*end)->args_len;
         ++*count;
@@ -355,70 +367,128 @@ static void write_all(struct aivo_queue *q, struct job *jobs, size_t count, bool
     send_by_halves(q, jobs, count, jobs_bad, aivo_clock_us() + FAILING_US, &err);
 }
 
-/* The jobs' callers go on; what is asynchronous is told by the loop. true: the loop should look. */
-static bool finish(struct aivo_queue *q, struct job *jobs, size_t count)
+/* What is asynchronous is told by the loop; the others are left in the list. true: the loop should look. */
+static bool finish(struct aivo_queue *q, struct job **jobs, size_t count)
 {
-    if (count == 0)
-        return false;
-    bool look = false, waited = false;
-    pthread_mutex_lock(&q->lock);
-    for (struct job *job = jobs; count > 0; count--) {
-        struct job *next = job->next;
+    bool look = false;
+    uint32_t waited = 0;
+    for (struct job **at = jobs; count > 0; count--) {
+        struct job *job = *at;
         if (!job->async) {
-            job->done = true; /* from here on its caller may return */
-            waited = true;
-        } else {
-            q->async_count--;
-            q->async_bytes -= job->event_len + job->args_len;
-            if (job->status == AIVO_E_CORRUPT)
-                job->status = job->err.status = AIVO_E_STORE;
-            job->next = NULL;
-            *q->stored_tail = job;
-            q->stored_tail = &job->next;
-            look = true;
+            job->done = true;
+            at = &job->next;
+            waited++;
+            continue;
         }
-        job = next;
+        *at = job->next;
+        q->async_count--;
+        q->async_bytes -= job->event_len + job->args_len;
+        if (job->status == AIVO_E_CORRUPT)
+            job->status = job->err.status = AIVO_E_STORE;
+        job->next = NULL;
+        *q->stored_tail = job;
+        q->stored_tail = &job->next;
+        look = true;
     }
-    look |= q->queued.head != NULL;
+    q->expected = waited + q->job_count;
+    return look || q->queued.head;
+}
+
+/* Each that is woken wakes half of the rest: that takes all processors there are. */
+void aivo_queue_release(struct job *jobs)
+{
+    while (jobs) {
+        struct job *half = jobs, *end = jobs->next;
+        for (; end && end->next; end = end->next->next)
+            half = half->next;
+        struct job *other = half->next;
+        half->next = NULL;
+        struct job *rest = jobs->next;
+        jobs->next = other;
+        sem_post(&jobs->done_sem); /* from here on its caller may return */
+        jobs = rest;
+    }
+}
+
+/* One turn of who has the file. Returns the jobs that somebody waits for, to be released. Locked on entry and return.
+ * last: the queue ends with it. */
+static struct job *take_turn(struct aivo_queue *q, bool last)
+{
+    size_t count;
+    struct job *jobs = take_jobs(q, &count);
+    bool held_back = q->backlog >= AIVO_QUEUE_BACKLOG_MAX;
+    uint32_t notices = q->notice_count;
+    bool quiet = !last && count == 0 && q->write_after_us > q->clock.now_us;
+    bool write = last || count > 0 || q->backlog > 0 || wants_upkeep(q);
+    take_ops(q);
     pthread_mutex_unlock(&q->lock);
-    /* After the unlock, so that who wakes finds it free. The queue is still there: closing it joins this thread. */
-    if (waited)
-        pthread_cond_broadcast(&q->done);
-    return look;
+    int64_t begun_us = aivo_clock_us();
+    if (write && !quiet)
+        write_all(q, jobs, count, last);
+    int64_t took_us = aivo_clock_us() - begun_us;
+    bool look = !last && aivo_queue_load(q);
+    pthread_mutex_lock(&q->lock);
+    q->commit_us = took_us;
+    look |= finish(q, &jobs, count);
+    look |= q->notice_count > notices || (held_back && q->backlog < AIVO_QUEUE_BACKLOG_MAX);
+    if (look && q->wake && !last) {
+        pthread_mutex_unlock(&q->lock);
+        q->wake(q->user);
+        pthread_mutex_lock(&q->lock);
+    }
+    return jobs;
+}
+
+bool aivo_queue_lead(struct aivo_queue *q, const struct job *own, bool late)
+{
+    bool all = late || q->job_count >= q->expected;
+    if (q->taken_up || own->done || !all || q->untidy || q->closing || q->async_count > 0)
+        return false;
+    int cancelable;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable); /* who has the file must give it back */
+    q->taken_up = q->leads = true;
+    struct job *done = NULL, **end = &done;
+    while (!own->done) {
+        struct aivo_instant at = aivo_instant_now();
+        aivo_queue_clock_advance(&q->clock, &at);
+        *end = take_turn(q, false);
+        while (*end) {
+            if (*end == own)
+                *end = own->next;
+            else
+                end = &(*end)->next;
+        }
+    }
+    q->untidy = q->store->untidy(q->db);
+    q->taken_up = q->leads = false;
+    if (aivo_queue_store_due(q, q->clock.now_us) < q->asleep_until_us)
+        pthread_cond_signal(&q->work);
+    pthread_mutex_unlock(&q->lock);
+    aivo_queue_release(done); /* only now, so that those who come back find the file free */
+    pthread_setcancelstate(cancelable, NULL);
+    pthread_mutex_lock(&q->lock);
+    return true;
 }
 
 void *aivo_queue_store_main(void *queue)
 {
     struct aivo_queue *q = queue;
     pthread_mutex_lock(&q->lock);
-    for (;;) {
+    for (bool last = false; !last;) {
         wait_for_work(q);
+        q->taken_up = true;
         gather(q);
-        bool last = q->closing && !q->jobs;
-        size_t count;
-        struct job *jobs = take_jobs(q, &count);
-        bool held_back = q->backlog >= AIVO_QUEUE_BACKLOG_MAX;
-        uint32_t notices = q->notice_count;
-        bool quiet = !last && count == 0 && q->write_after_us > q->clock.now_us;
-        bool write = last || count > 0 || q->backlog > 0 || wants_upkeep(q);
-        take_ops(q);
+        bool idle = q->jobs == NULL;
+        last = q->closing && idle;
+        struct job *done = take_turn(q, last);
         pthread_mutex_unlock(&q->lock);
-        int64_t begun_us = aivo_clock_us();
-        if (write && !quiet)
-            write_all(q, jobs, count, last);
-        q->commit_us = aivo_clock_us() - begun_us;
-        q->last_batch = (uint32_t)count;
-        bool look = finish(q, jobs, count);
-        if (last)
-            return NULL;
-        look |= aivo_queue_load(q);
-        q->store->tidy(q->db, count == 0);
+        aivo_queue_release(done);
+        if (!last)
+            q->store->tidy(q->db, idle);
         pthread_mutex_lock(&q->lock);
-        look |= q->notice_count > notices || (held_back && q->backlog < AIVO_QUEUE_BACKLOG_MAX);
-        if (look && q->wake) {
-            pthread_mutex_unlock(&q->lock);
-            q->wake(q->user);
-            pthread_mutex_lock(&q->lock);
-        }
+        q->untidy = false;
+        q->taken_up = false;
     }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
 }

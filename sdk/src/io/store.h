@@ -1,6 +1,6 @@
 /*
  * Where the offline queue's messages are kept, as an interface: store_sqlite.c is the real one, tests may put another
- * in its place. One thread at a time, and only the queue's store thread once it runs.
+ * in its place. One thread at a time, which need not always be the same.
  *
  * A stored message is waiting, or it has left with a fate that is still to be told: it is kept until aivo_store.remove,
  * so that a fate survives the process as well as a message does.
@@ -153,6 +153,8 @@ struct aivo_store {
 
     /* Housekeeping that may take its time, outside a transaction. Never fails: what could not be done is done later. */
     void (*tidy)(struct aivo_store_db *db, bool idle);
+    /* Whether it would take its time, were something to be done besides. */
+    bool (*untidy)(const struct aivo_store_db *db);
 };
 
 extern const struct aivo_store aivo_store_sqlite;

@@ -393,6 +393,11 @@ static void store_tidy(struct aivo_store_db *db, bool idle)
     sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
+static bool store_untidy(const struct aivo_store_db *db)
+{
+    return db->wal_frames >= CHECKPOINT_FRAMES;
+}
+
 void aivo_sql_store_close(struct aivo_store_db *db)
 {
     if (!db)
@@ -431,4 +436,5 @@ const struct aivo_store aivo_store_sqlite = {
     .collapsing = store_collapsing,
     .with_id = store_with_id,
     .tidy = store_tidy,
+    .untidy = store_untidy,
 };
