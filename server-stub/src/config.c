@@ -438,10 +438,13 @@ static void check_auth(struct loading *l, bool loopback)
     srv_auth_destroy(auth);
 }
 
-static void check_later_parts(struct loading *l)
+static void check_redis(struct loading *l)
 {
-    if (l->config->redis_host != NULL)
-        bad_value(l, SRV_VAR_REDIS_HOST, "this build has no Redis support yet: unset REDIS_HOST");
+    const struct srv_config *c = l->config;
+    if (c->redis_host != NULL && strlen(c->redis_host) > 253)
+        bad_value(l, SRV_VAR_REDIS_HOST, "too long for a name or an address");
+    if (c->redis_username != NULL && c->redis_password == NULL)
+        bad_value(l, SRV_VAR_REDIS_USERNAME, "a user without REDIS_PASSWORD");
 }
 
 static void check_agent(struct loading *l)
@@ -505,7 +508,7 @@ static void check_all(struct loading *l)
 {
     bool host = check_host(l);
     check_cors(l);
-    check_later_parts(l);
+    check_redis(l);
     check_agent(l);
     if (host && !l->unread)
         check_together(l);

@@ -36,7 +36,7 @@ struct srv_config {
 
     char *cors_origin; /* comma-separated, or "*"; never NULL; checked to be a list that srv_cors_new() takes */
 
-    char *redis_host; /* NULL always: this build refuses to start with REDIS_HOST */
+    char *redis_host; /* NULL: this instance is all there is */
     uint16_t redis_port;
     char *redis_username, *redis_password, *redis_prefix;
 

@@ -16,7 +16,7 @@ const struct srv_variable srv_variables[SRV_VARIABLE_COUNT] = {
     [SRV_VAR_CORS_ORIGIN] = {"CORS_ORIGIN", SRV_KIND_STRING, FIELD(cors_origin), 0, 0, "http://localhost:3000",
                              "allowed origins of web pages, comma-separated, or *", false},
     [SRV_VAR_REDIS_HOST] = {"REDIS_HOST", SRV_KIND_STRING, FIELD(redis_host), 0, 0, "",
-                            "scaling over Redis (not in this build: must be unset)", false},
+                            "address or name of a Redis that joins several servers", false},
     [SRV_VAR_REDIS_PORT] = {"REDIS_PORT", SRV_KIND_U16, FIELD(redis_port), 1, 65535, "6379", "its port", false},
     [SRV_VAR_REDIS_USERNAME] = {"REDIS_USERNAME", SRV_KIND_STRING, FIELD(redis_username), 0, 0, "", "its user", false},
     [SRV_VAR_REDIS_PASSWORD] = {"REDIS_PASSWORD", SRV_KIND_STRING, FIELD(redis_password), 0, 0, "", "its password",

@@ -1,5 +1,6 @@
 /* What happens with an event: limits, repeats, the handler, its answer. */
 #include "clock.h"
+#include "cluster_internal.h"
 #include "hub.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,10 @@ static void handle(struct srv_hub *hub, struct srv_socket *socket, const struct 
         handle_broadcast(hub, socket, event, outcome);
     else if ((event->event == SRV_EVENT_MESSAGE || event->event == SRV_EVENT_MESSAGE_WITH_ACK) && config->conformance)
         handle_conformance(hub, socket, event);
+    else if (event->event == SRV_EVENT_OTHER && config->conformance && hub->cluster &&
+             srv_cluster_test_event(hub, socket, event->data, event->attachments, event->attachment_count,
+                                    event->has_id ? &event->id : NULL))
+        outcome->ack = NULL; /* it answers by itself, perhaps later */
     else
         handle_agent(hub, socket, event, outcome);
     hub->last_us = srv_mono_us();

@@ -1,5 +1,6 @@
 /* Encoding what goes out: events, acks, broadcasts. */
 #include "clock.h"
+#include "cluster.h"
 #include "hub.h"
 #include <string.h>
 
@@ -12,11 +13,13 @@ static void begin(struct srv_hub *hub, enum aivo_sio_type type, const struct srv
     aivo_sio_encode_header(&hub->packet, type, attachments, nsp->name, nsp->name_len, id);
 }
 
-/* name: JSON, or NULL for the event's own. offset: NULL, or the recovery offset, one argument more. */
-static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv_event event, const char *name,
-                        size_t name_len, const struct srv_args *args, const char *offset)
+/* name: JSON, or NULL for the event's own. offset: NULL, or the recovery offset, one argument more. Returns where the
+ * JSON begins. */
+static size_t begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv_event event, const char *name,
+                          size_t name_len, const struct srv_args *args, const uint64_t *id, const char *offset)
 {
-    begin(hub, args->attachment_count ? AIVO_SIO_BINARY_EVENT : AIVO_SIO_EVENT, nsp, args->attachment_count, NULL);
+    begin(hub, args->attachment_count ? AIVO_SIO_BINARY_EVENT : AIVO_SIO_EVENT, nsp, args->attachment_count, id);
+    size_t at = hub->packet.len;
     aivo_buf_char(&hub->packet, '[');
     if (name) {
         aivo_buf_add(&hub->packet, name, name_len);
@@ -35,9 +38,10 @@ static void begin_event(struct srv_hub *hub, const struct srv_nsp *nsp, enum srv
         aivo_buf_char(&hub->packet, '"');
     }
     aivo_buf_char(&hub->packet, ']');
+    return at;
 }
 
-static void send(struct srv_hub *hub, struct srv_session *session, const struct srv_args *args)
+static void send_args(struct srv_hub *hub, struct srv_session *session, const struct srv_args *args)
 {
     if (hub->packet.failed)
         return;
@@ -68,8 +72,8 @@ void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum s
         srv_broadcast(hub, &broadcast);
         return;
     }
-    begin_event(hub, socket->nsp, event, NULL, 0, args, NULL);
-    send(hub, socket->client->session, args);
+    begin_event(hub, socket->nsp, event, NULL, 0, args, NULL, NULL);
+    send_args(hub, socket->client->session, args);
     hub->metrics->sent[event]++;
 }
 
@@ -92,7 +96,7 @@ void srv_socket_ack_args(struct srv_hub *hub, struct srv_socket *socket, uint64_
     aivo_buf_char(&hub->packet, '[');
     aivo_buf_add(&hub->packet, args->inner, args->inner_len);
     aivo_buf_char(&hub->packet, ']');
-    send(hub, socket->client->session, args);
+    send_args(hub, socket->client->session, args);
 }
 
 void srv_socket_ack(struct srv_hub *hub, struct srv_socket *socket, uint64_t id, const char *array, size_t len)
@@ -113,6 +117,7 @@ struct sending {
     struct srv_frame *frames[1 + SRV_BROADCAST_MAX_ATTACHMENTS];
     unsigned frame_count;
     struct srv_stamp stamp; /* 0: it is not to be replayed */
+    size_t receivers;
 };
 
 static void send_to(void *context, struct srv_member *m)
@@ -122,6 +127,11 @@ static void send_to(void *context, struct srv_member *m)
     struct srv_session *session = socket->client->session;
     if (sending->broadcast->is_volatile && session->out.bytes > SRV_HUB_VOLATILE)
         return;
+    if (sending->broadcast->wait && !srv_ack_expect(&sending->hub->acks, sending->broadcast->wait, socket)) {
+        srv_metrics_error(sending->hub->metrics, SRV_ERROR_SOCKET_ERROR);
+        return;
+    }
+    sending->receivers++;
     for (unsigned i = 0; i < sending->frame_count; i++)
         srv_session_send_shared(sending->hub->engine, session, sending->frames[i]);
     if (sending->stamp.ms && socket->resumable)
@@ -144,26 +154,36 @@ static bool make_frames(struct srv_hub *hub, const struct srv_args *args, struct
     return true;
 }
 
+/* To the other instances: without an offset, which is each instance's own. */
+static void publish(struct srv_hub *hub, const struct srv_broadcast *broadcast)
+{
+    if (broadcast->local || !srv_cluster_wanted(hub->cluster))
+        return;
+    size_t at = begin_event(hub, broadcast->nsp, broadcast->event, broadcast->name, broadcast->name_len,
+                            &broadcast->args, NULL, NULL);
+    if (!hub->packet.failed)
+        srv_cluster_publish(hub->cluster, broadcast, hub->packet.data + at, hub->packet.len - at);
+}
+
 size_t srv_broadcast(struct srv_hub *hub, const struct srv_broadcast *broadcast)
 {
     struct sending sending = {.hub = hub, .broadcast = broadcast};
-    size_t receivers = 0;
-    const char *name = broadcast->name;
     char offset[SRV_RECOVERY_OFFSET];
-    bool keep = srv_recovery_on(&hub->recovery) && !broadcast->is_volatile;
+    bool keep = srv_recovery_on(&hub->recovery) && !broadcast->is_volatile && !broadcast->wait;
     if (keep)
         sending.stamp = srv_recovery_stamp(&hub->recovery, srv_unix_ms(), offset);
-    begin_event(hub, broadcast->nsp, broadcast->event, name, broadcast->name_len, &broadcast->args,
-                keep ? offset : NULL);
+    publish(hub, broadcast);
+    begin_event(hub, broadcast->nsp, broadcast->event, broadcast->name, broadcast->name_len, &broadcast->args,
+                broadcast->wait ? &broadcast->wait->id : NULL, keep ? offset : NULL);
     if (make_frames(hub, &broadcast->args, &sending)) {
-        receivers = srv_rooms_each(&broadcast->nsp->rooms, &broadcast->target, send_to, &sending);
+        srv_rooms_each(&broadcast->nsp->rooms, &broadcast->target, send_to, &sending);
         if (keep)
             srv_recovery_keep(&hub->recovery, broadcast->nsp, &broadcast->target, sending.stamp, sending.frames,
-                              sending.frame_count, receivers, hub->engine->now_ms);
+                              sending.frame_count, sending.receivers, hub->engine->now_ms);
     } else {
         srv_metrics_error(hub->metrics, SRV_ERROR_SOCKET_ERROR);
     }
     for (unsigned i = 0; i < sending.frame_count; i++)
         srv_frame_release(sending.frames[i]);
-    return receivers;
+    return sending.receivers;
 }

@@ -1,5 +1,6 @@
 /* HTTP: routes, Engine.IO's polling requests, refusals. */
 #include "clock.h"
+#include "cluster.h"
 #include "conn.h"
 #include "hold.h"
 #include "request.h"
@@ -307,6 +308,9 @@ static int route(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
     case SRV_ROUTE_READY:
         if (server->stage != SRV_SERVING)
             return respond(server, wsi, &request, 503, TYPE_TEXT, "draining\n", 9);
+        /* Without Redis it serves its own clients: no reason to send them elsewhere, where Redis is away as well. */
+        if (srv_cluster_wanted(server->hub.cluster) && !srv_cluster_connected(server->hub.cluster))
+            return respond(server, wsi, &request, 200, TYPE_TEXT, "ready\nredis: away\n", 18);
         return respond(server, wsi, &request, 200, TYPE_TEXT, "ready\n", 6);
     default:
         return respond(server, wsi, &request, 200, TYPE_TEXT, "ok\n", 3);

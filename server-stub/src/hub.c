@@ -43,6 +43,7 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
         add_nsp(hub, "/custom", seed);
     srv_dedup_init(&hub->dedup, seed);
     srv_agent_reply_init(&hub->reply);
+    srv_acks_init(&hub->acks, &engine->timers);
     aivo_buf_init(&hub->packet);
     aivo_buf_init(&hub->text);
     uint32_t recheck = config->session_idle_ms / 64;
@@ -63,6 +64,7 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
 void srv_hub_free(struct srv_hub *hub)
 {
     srv_dispatch_free(hub);
+    srv_acks_free(&hub->acks);
     srv_dedup_free(&hub->dedup);
     srv_recovery_free(&hub->recovery);
     for (unsigned i = 0; i < hub->nsp_count; i++)
@@ -148,6 +150,7 @@ static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_rea
     end_agent_session(hub, s);
     srv_metrics_disconnected(hub->metrics, reason);
     srv_rooms_remove(&s->nsp->rooms, &s->member);
+    srv_acks_forget(&hub->acks, s);
     greeting_free(s);
     srv_dispatch_forget(hub, s);
     s->client = NULL;
@@ -380,9 +383,10 @@ static void packet_received(struct srv_hub *hub, struct srv_client *client, cons
         srv_dispatch_event(hub, socket, packet, attachments);
         return;
     case AIVO_SIO_ACK:
-    case AIVO_SIO_BINARY_ACK: /* we ask for none: an answer nobody waits for is ignored, as by Node */
+    case AIVO_SIO_BINARY_ACK:
         if (!socket)
             break;
+        srv_acks_received(&hub->acks, socket, packet->id, &packet->data, attachments, packet->attachments);
         return;
     case AIVO_SIO_DISCONNECT:
         if (!socket)

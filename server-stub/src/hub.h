@@ -8,6 +8,7 @@
 #ifndef SRV_HUB_H
 #define SRV_HUB_H
 
+#include "acks.h"
 #include "agents.h"
 #include "auth.h"
 #include "config.h"
@@ -28,6 +29,7 @@
 #define SRV_HUB_VOLATILE              65536 /* a connection with more than this waiting gets no volatile event */
 
 struct srv_client;
+struct srv_cluster;
 struct srv_job;
 struct srv_greeting;
 
@@ -42,6 +44,7 @@ struct srv_socket {
     struct srv_nsp *nsp;
     struct srv_socket *sibling; /* the client's next one */
     struct srv_member member;   /* of the namespace and its rooms */
+    struct srv_ack_slot *acks;  /* broadcasts that it is to acknowledge */
     struct srv_agent_session agent;
     struct srv_timer idle;           /* runs while the agent session is active */
     unsigned jobs;                   /* events in work; keeps the struct alive when the socket is gone */
@@ -69,6 +72,8 @@ struct srv_hub {
     const struct srv_auth *auth; /* NULL: everybody may */
     struct srv_outside *outside; /* NULL: the built-in agents; set after srv_hub_init() */
     struct srv_log_bound agent_lines;
+    struct srv_cluster *cluster; /* NULL in tests without one; set after srv_hub_init() */
+    struct srv_acks acks;
     struct srv_ratelimit_policy limit;
     struct srv_nsp nsps[SRV_HUB_MAX_NSPS];
     unsigned nsp_count;
@@ -125,6 +130,9 @@ struct srv_broadcast {
     const char *name;         /* a JSON string with its quotes, or a number; NULL: the event's own */
     size_t name_len;
     struct srv_args args;
+    struct srv_ack_wait *wait; /* asks each receiver for an acknowledgement; NULL: none */
+    const char *ask_id;        /* with wait, unless local: what other instances' answers refer to */
+    uint64_t ask_timeout_ms;
 };
 /* Encoded once for all. The one way to reach many: whoever must see every broadcast looks here. Returns for how many
  * sockets of this instance it was. */

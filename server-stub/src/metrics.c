@@ -182,6 +182,16 @@ static void text_histogram(struct aivo_buf *out, const char *event, const struct
     labelled(out, "websocket_message_latency_ms_count", "event", event, sum);
 }
 
+static void text_redis(struct aivo_buf *out, const struct srv_metrics_redis *r)
+{
+    plain(out, "aivo_redis_connected", "gauge", "1 while Redis is there and all subscriptions are confirmed.",
+          r->connected);
+    plain(out, "aivo_redis_connections_total", "counter", "How often it became connected.", r->connections);
+    plain(out, "aivo_redis_published_total", "counter", "Messages published to other instances.", r->published);
+    plain(out, "aivo_redis_received_total", "counter", "Messages received from Redis, own ones included.", r->received);
+    plain(out, "aivo_redis_dropped_total", "counter", "Messages not published: too many waited already.", r->dropped);
+}
+
 void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
 {
     plain(out, "websocket_connections_total", "gauge", "Connections that are open now.", m->connections_active);
@@ -202,6 +212,8 @@ void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
     for (int i = 0; i < SRV_ERROR_COUNT; i++)
         labelled(out, "websocket_errors_total", "type", error_names[i], m->errors[i]);
     plain(out, "websocket_active_sessions", "gauge", "Agent sessions that are open now.", m->active_sessions);
+    if (m->redis.wanted)
+        text_redis(out, &m->redis);
 }
 
 static void json_member(struct aivo_buf *out, const char *name, bool *first)
@@ -271,6 +283,20 @@ static void json_names(struct aivo_buf *out, const char *const *names, const uin
     aivo_buf_char(out, '}');
 }
 
+static void json_redis(struct aivo_buf *out, const struct srv_metrics_redis *r, bool *first_member)
+{
+    bool first = true;
+    json_member(out, "redis", first_member);
+    aivo_buf_char(out, '{');
+    json_member(out, "connected", &first);
+    aivo_buf_str(out, r->connected ? "true" : "false");
+    json_u64(out, "connections", r->connections, &first);
+    json_u64(out, "published", r->published, &first);
+    json_u64(out, "received", r->received, &first);
+    json_u64(out, "dropped", r->dropped, &first);
+    aivo_buf_char(out, '}');
+}
+
 void srv_metrics_json(const struct srv_metrics *m, uint64_t uptime_ms, uint64_t now_ms, struct aivo_buf *out)
 {
     bool first = true;
@@ -304,5 +330,7 @@ void srv_metrics_json(const struct srv_metrics *m, uint64_t uptime_ms, uint64_t 
     json_member(out, "errors", &first);
     json_names(out, error_names, m->errors, SRV_ERROR_COUNT);
     json_u64(out, "activeSessions", m->active_sessions, &first);
+    if (m->redis.wanted)
+        json_redis(out, &m->redis, &first);
     aivo_buf_char(out, '}');
 }

@@ -69,6 +69,13 @@ struct srv_metrics_histogram {
     uint64_t sum_us;
 };
 
+struct srv_metrics_redis {
+    bool wanted; /* shown at all */
+    bool connected;
+    uint64_t connections; /* how often it became so */
+    uint64_t published, received, dropped;
+};
+
 struct srv_metrics {
     uint64_t connections_active; /* websocket_connections_total: Socket.IO sockets connected now */
     uint64_t connections;        /* websocket_connections_count: ever */
@@ -76,7 +83,8 @@ struct srv_metrics {
     uint64_t sent[SRV_EVENT_COUNT];     /* events emitted to a socket, one for each receiver; acks are not counted */
     uint64_t received[SRV_EVENT_COUNT]; /* refused ones too */
     uint64_t errors[SRV_ERROR_COUNT];
-    uint64_t active_sessions;                              /* agent sessions that are open */
+    uint64_t active_sessions; /* agent sessions that are open */
+    struct srv_metrics_redis redis;
     struct srv_metrics_histogram latency[SRV_EVENT_COUNT]; /* from the event's receipt to its handler's answer */
 };
 

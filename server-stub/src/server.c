@@ -1,6 +1,7 @@
 #include "server.h"
 #include "certificate.h"
 #include "clock.h"
+#include "cluster.h"
 #include "conn.h"
 #include <errno.h>
 #include <signal.h>
@@ -53,7 +54,9 @@ static void turn(uv_prepare_t *handle)
 {
     struct srv_server *server = handle->data;
     server->engine.now_ms = srv_server_now(server);
+    srv_cluster_flush(server->hub.cluster);
     srv_engine_flush(&server->engine);
+    srv_cluster_flush(server->hub.cluster); /* what sessions that ended left to say */
     arm_timer(server);
     if (server->poke) {
         server->poke = false;
@@ -229,6 +232,10 @@ static bool start_parts(struct srv_server *server, char *error, size_t error_siz
         return false;
     }
     aivo_buf_init(&server->response);
+    if (!srv_cluster_new(&server->hub, &server->loop)) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
     return !config->agent_url || start_agents(server, error, error_size);
 }
 
@@ -279,12 +286,14 @@ void srv_server_stop(struct srv_server *server)
         uv_run(&server->loop, UV_RUN_NOWAIT); /* libwebsockets' handles finish closing */
     }
     library_speaks_to = NULL;
+    srv_cluster_stop(server->hub.cluster);
     srv_hub_free(&server->hub);
     srv_outside_destroy(server->hub.outside);
     srv_engine_free(&server->engine);
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
+    srv_cluster_destroy(server->hub.cluster);
     srv_auth_destroy(server->auth);
     srv_cors_destroy(server->cors);
     aivo_buf_free(&server->response);

@@ -274,13 +274,18 @@ static void test_development_secret(void **state)
     assert_non_null(strstr(outcome.err.data, "shorter than 32 bytes"));
 }
 
-/* What this build has no part for is refused, not ignored. */
-static void test_later_parts(void **state)
+/* Redis: a host, and a user only with a password. */
+static void test_redis(void **state)
 {
     (void)state;
     env_file("PORT=1\nREDIS_HOST=127.0.0.1\n");
-    refused(ARGS("--port=1"), NULL, 78, ".env:2: REDIS_HOST: this build has no Redis support yet: unset REDIS_HOST\n");
-    loads(ARGS("--redis-host", ""), ENVIRONMENT("REDIS_PORT=6380", "REDIS_PASSWORD=p"));
+    loads(ARGS("--port=1"), ENVIRONMENT("REDIS_PORT=6380", "REDIS_PASSWORD=p", "REDIS_USERNAME=u"));
+    assert_string_equal(config.redis_host, "127.0.0.1");
+    assert_int_equal(config.redis_port, 6380);
+    assert_string_equal(config.redis_username, "u");
+    refused(ARGS("--redis-username=u"), NULL, 64, "--redis-username: a user without REDIS_PASSWORD\n");
+    loads(ARGS("--redis-host", ""), NULL);
+    assert_null(config.redis_host);
     refused(ARGS("--redis-port=0"), NULL, 64, "--redis-port: '0' is not a number of 1..65535");
     unlink(".env");
 }
@@ -477,7 +482,7 @@ int main(void)
         cmocka_unit_test(test_env_flag),    cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown_flags),
         cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
-        cmocka_unit_test(test_later_parts), cmocka_unit_test(test_agent),
+        cmocka_unit_test(test_redis), cmocka_unit_test(test_agent),
         cmocka_unit_test(test_tls),         cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_public_key),  cmocka_unit_test(test_check),
         cmocka_unit_test(test_help),        cmocka_unit_test(test_documents),
