@@ -8,10 +8,16 @@
 
 static const enum aivo_diagnose_verdict down = AIVO_DIAGNOSE_NO_CONNECTION, refused = AIVO_DIAGNOSE_REFUSED;
 
-/* Engine.IO's own refusals are {"code":N,"message":"..."}; -1: it is none. */
+/* Engine.IO's own refusals are {"code":N,"message":"..."}, or to an upgrade that it saw the message alone; -1: neither.
+ */
 static int engineio_code(const char *body)
 {
     uint64_t code;
+    static const char *const alone[] = {
+        [0] = "Transport unknown", [4] = "Forbidden", [5] = "Unsupported protocol version"};
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (alone[i] && strcmp(body, alone[i]) == 0)
+            return (int)i;
     struct aivo_json json = aivo_json_parse(body, strlen(body), NULL);
     if (json.type != AIVO_JSON_OBJECT)
         return -1;
@@ -50,7 +56,19 @@ static const char *who(struct diag_report *r, const struct diag_http *f)
     return *f->server ? diag_text(r, "\"%s\"", f->server) : "the server";
 }
 
-static void bad_request(struct diag_report *r, const struct diag_target *t, const struct diag_http *f)
+static void forbidden(struct diag_report *r, const struct diag_http *f, const char *origin)
+{
+    diag_fail(
+        r, refused, "http-forbidden",
+        origin ? "Allow this origin at the server (CORS_ORIGIN, allowRequest), or look at the rules of the firewall "
+                 "in front of it."
+               : "Look at the server's rules (allowed origins and addresses), and at the web application firewall "
+                 "in front of it.",
+        "%s forbids the upgrade (%d)%s%s", who(r, f), f->status, origin ? " for origin " : "", origin ? origin : "");
+}
+
+static void bad_request(struct diag_report *r, const struct diag_target *t, const struct diag_http *f,
+                        const char *origin)
 {
     switch (t->socketio ? engineio_code(f->body) : -1) {
     case 0:
@@ -60,6 +78,9 @@ static void bad_request(struct diag_report *r, const struct diag_target *t, cons
         break;
     case 3:
         stripped(r, f);
+        break;
+    case 4:
+        forbidden(r, f, origin);
         break;
     case 5:
         diag_fail(r, refused, "engineio-version",
@@ -125,7 +146,7 @@ static void client_error(struct diag_report *r, const struct diag_target *t, con
     const char *wait = wait_text(r, f);
     switch (f->status) {
     case 400:
-        bad_request(r, t, f);
+        bad_request(r, t, f, origin);
         break;
     case 401:
         diag_fail(r, refused, "http-401",
@@ -134,12 +155,7 @@ static void client_error(struct diag_report *r, const struct diag_target *t, con
                   f->www_authenticate);
         break;
     case 403:
-        diag_fail(r, refused, "http-403",
-                  origin ? "Allow this origin at the server (CORS_ORIGIN, allowRequest), or look at the rules of the "
-                           "firewall in front of it."
-                         : "Look at the server's rules (allowed origins and addresses), and at the web application "
-                           "firewall in front of it.",
-                  "%s forbids the upgrade (403)%s%s", who(r, f), origin ? " for origin " : "", origin ? origin : "");
+        forbidden(r, f, origin);
         break;
     case 404:
         diag_fail(r, down, "http-404",

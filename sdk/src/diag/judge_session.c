@@ -81,7 +81,7 @@ void diag_judge_engineio(struct diag_report *r, const struct diag_target *t, con
 /* ---- namespace and credentials ---- */
 
 /* What is wrong with the token by itself. */
-enum token_state { TOKEN_FINE, TOKEN_EXPIRED, TOKEN_NOT_YET, TOKEN_NONE, TOKEN_ALG_NONE };
+enum token_state { TOKEN_FINE, TOKEN_EXPIRED, TOKEN_NOT_YET, TOKEN_NONE, TOKEN_SPACES, TOKEN_ALG_NONE };
 
 static enum token_state token_state(const struct diag_auth *f)
 {
@@ -94,6 +94,8 @@ static enum token_state token_state(const struct diag_auth *f)
         return TOKEN_EXPIRED;
     if (k->nbf_s && k->nbf_s > now_s)
         return TOKEN_NOT_YET;
+    if (k->spaces)
+        return TOKEN_SPACES;
     return strcmp(k->algorithm, "none") == 0 ? TOKEN_ALG_NONE : TOKEN_FINE;
 }
 
@@ -168,12 +170,14 @@ static void token_refused(struct diag_report *r, const struct diag_auth *f)
                   "the token is valid only in %s; the server says \"%s\"", diag_span(span, apart_s(f, k->nbf_s)),
                   f->message);
         return;
+    case TOKEN_SPACES:
+        diag_fail(r, refused, "token-malformed", "Give the token alone.",
+                  "there are white space or quotes around the token; the server says \"%s\"", f->message);
+        return;
     case TOKEN_NONE:
         diag_fail(r, refused, "token-malformed",
-                  k->spaces ? "Take the white space and quotes around the token away."
-                            : "Give the token as it was issued: three parts of base64url, joined with dots.",
-                  "what was given as token has not the form of one%s; the server says \"%s\"",
-                  k->spaces ? " (there is white space or a quote around it)" : "", f->message);
+                  "Give the token as it was issued: three parts of base64url, joined with dots.",
+                  "what was given as token has not the form of one; the server says \"%s\"", f->message);
         return;
     case TOKEN_ALG_NONE:
         diag_fail(r, refused, "token-unsigned", "Let it be signed by whoever the server trusts.",

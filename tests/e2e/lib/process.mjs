@@ -10,6 +10,7 @@ const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..
 export const build = process.env.AIVO_BUILD || path.join(top, "build/dev");
 export const programs = {
   driver: path.join(build, "tests/e2e/aivo_e2e_driver"),
+  diagnose: path.join(build, "tests/e2e/aivo_e2e_diagnose"),
   server: path.join(build, "server-stub/aivo-server"),
   aivo: path.join(build, "sdk/aivo"),
 };
