@@ -493,7 +493,8 @@ void srv_outside_destroy(struct srv_outside *o)
 enum srv_outside_status srv_outside_post(struct srv_outside *o, struct aivo_buf *body, void *user, uint64_t now_ms)
 {
     size_t len = body->len;
-    bool line_full = o->flying_count >= o->options.max_in_flight && o->waiting_count >= o->options.max_waiting;
+    /* The sum: those in line now may be about to be sent, in the next turn of the loop. */
+    bool line_full = o->flying_count + o->waiting_count >= (size_t)o->options.max_in_flight + o->options.max_waiting;
     struct call *c = NULL;
     enum srv_outside_status status = SRV_OUTSIDE_MEMORY;
     if (line_full || len > SRV_OUTSIDE_MAX_BYTES - o->bytes)

@@ -149,13 +149,14 @@ static void bounds(void **state)
 {
     (void)state;
     start();
-    for (int i = 0; i < 2; i++)
-        post();
-    uv_run(&loop, UV_RUN_ONCE); /* two in flight */
-    for (int i = 0; i < 2; i++)
-        post();
+    for (int i = 0; i < 4; i++)
+        post(); /* two will be in flight, two in line */
     struct aivo_buf body;
     aivo_buf_init(&body);
+    aivo_buf_str(&body, "{}");
+    assert_int_equal(srv_outside_post(outside, &body, NULL, uv_now(&loop)), SRV_OUTSIDE_BUSY);
+    assert_null(body.data);
+    uv_run(&loop, UV_RUN_ONCE);
     aivo_buf_str(&body, "{}");
     assert_int_equal(srv_outside_post(outside, &body, NULL, uv_now(&loop)), SRV_OUTSIDE_BUSY);
     assert_null(body.data);

@@ -8,7 +8,7 @@ import { Child, programs, slow, temporaryFolder, until } from "./process.mjs";
 export class AivoServer extends Child {
   static async start(t, env = {}, args = [], options = {}) {
     const cwd = options.cwd || temporaryFolder(t);
-    const server = new AivoServer(t, programs.server, args, {
+    const server = new AivoServer(t, options.program || programs.server, args, {
       cwd,
       env: { PORT: "0", HOST: "127.0.0.1", NEXTAUTH_SECRET: secret, ...env },
       ...options,
