@@ -65,18 +65,18 @@ static void add_count(cJSON *object, const char *key, uint64_t value)
     cJSON_AddRawToObject(object, key, text);
 }
 
-static void add_queue(cJSON *object, const struct aivo_queue_stats *stats)
+static void add_queue(cJSON *object, const struct aivo_quality *q)
 {
     cJSON *queue = cJSON_AddObjectToObject(object, "queue");
-    if (!stats) {
+    if (!q->queue_known) {
         cJSON_AddNullToObject(queue, "pending");
         cJSON_AddNullToObject(queue, "in_flight");
         cJSON_AddNullToObject(queue, "dead");
         return;
     }
-    add_count(queue, "pending", stats->pending);
-    add_count(queue, "in_flight", stats->in_flight);
-    add_count(queue, "dead", stats->dead);
+    add_count(queue, "pending", q->queue_pending);
+    add_count(queue, "in_flight", q->queue_in_flight);
+    add_count(queue, "dead", q->queue_dead);
 }
 
 static void add_latencies(cJSON *object, const struct aivo_quality *q)
@@ -141,7 +141,7 @@ char *cli_snapshot_json(const struct cli_snapshot *snapshot)
     add_latencies(object, q);
     add_count(object, "samples", q->samples);
     add_causes(object, snapshot);
-    add_queue(object, snapshot->queue);
+    add_queue(object, q);
     add_count(object, "reconnects", q->reconnects);
     char *text = cJSON_PrintUnformatted(object); /* NULL too where an allocation above failed for good */
     cJSON_Delete(object);
@@ -250,9 +250,9 @@ void cli_snapshot_csv(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX
     }
     cli_put(&text, ",%llu", (unsigned long long)q->samples);
     put_csv_causes(&text, q);
-    if (snapshot->queue) {
-        cli_put(&text, ",%llu,%llu,%llu", (unsigned long long)snapshot->queue->pending,
-                (unsigned long long)snapshot->queue->in_flight, (unsigned long long)snapshot->queue->dead);
+    if (q->queue_known) {
+        cli_put(&text, ",%llu,%llu,%llu", (unsigned long long)q->queue_pending, (unsigned long long)q->queue_in_flight,
+                (unsigned long long)q->queue_dead);
     } else {
         cli_put(&text, ",,,");
     }

@@ -17,9 +17,8 @@
 struct cli_snapshot {
     struct aivo_quality quality;
     enum aivo_state state;
-    const char *url;                      /* without secrets */
-    const struct aivo_queue_stats *queue; /* NULL: there is none */
-    const char *why;                      /* text only: why it is not connected; NULL: nothing to say */
+    const char *url; /* without secrets */
+    const char *why; /* text only: why it is not connected; NULL: nothing to say */
 };
 
 /* ---- pure ---- */

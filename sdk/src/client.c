@@ -316,6 +316,8 @@ enum aivo_status aivo_client_on(struct aivo_client *c, const char *event, aivo_e
 void aivo_client_quality_sized(struct aivo_client *c, struct aivo_quality *out, size_t size)
 {
     pthread_mutex_lock(&c->lock);
-    aivo_sized_out(out, size, &c->snapshot, sizeof c->snapshot);
+    struct aivo_quality q = c->snapshot;
     pthread_mutex_unlock(&c->lock);
+    aivo_client_add_queue(c, &q);
+    aivo_sized_out(out, size, &q, sizeof q);
 }

@@ -97,6 +97,8 @@ void aivo_client_log_state(struct aivo_client *c, const struct aivo_action *acti
 
 /* client_quality.c: what is measured. */
 void aivo_client_measure(struct aivo_client *c, const struct aivo_instant *at); /* what is due */
+void aivo_client_add_queue(struct aivo_client *c,
+                           struct aivo_quality *q); /* any thread: the queue's figures, as of now */
 void aivo_client_tick_quality(struct aivo_client *c, const struct aivo_instant *at, bool sampled);
 void aivo_client_probe_answered(struct aivo_client *c, const struct aivo_instant *at, uint64_t id);
 void aivo_client_handler_answered(struct aivo_client *c, const struct aivo_instant *at, uint64_t id,

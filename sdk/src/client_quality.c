@@ -32,11 +32,24 @@ bool aivo_client_is_probe(const struct aivo_json *args)
     return id.type == AIVO_JSON_STRING && id.len > n + 1 && memcmp(id.text + 1, PROBE_PREFIX, n) == 0;
 }
 
+void aivo_client_add_queue(struct aivo_client *c, struct aivo_quality *q)
+{
+    struct aivo_queue_stats stats;
+    if (!c->queue)
+        return;
+    aivo_queue_stats(c->queue, &stats);
+    q->queue_known = true;
+    q->queue_pending = stats.pending;
+    q->queue_in_flight = stats.in_flight;
+    q->queue_dead = stats.dead;
+}
+
 /* Keeps the snapshot that other threads read, and tells of it where something is new. */
 static void publish(struct aivo_client *c, const struct aivo_instant *at, bool sampled, bool level_changed)
 {
     struct aivo_quality q = {.time_ms = at->unix_ms};
     aivo_quality_snapshot(&c->quality, at->now_us, &q);
+    aivo_client_add_queue(c, &q);
     pthread_mutex_lock(&c->lock);
     c->snapshot = q;
     pthread_mutex_unlock(&c->lock);

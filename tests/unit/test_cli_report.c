@@ -137,8 +137,9 @@ static void test_json_values(void **state)
     free(text);
     s = known();
     s.quality.jitter_ms = 1.5;
-    struct aivo_queue_stats stats = {.pending = 3, .in_flight = 1, .dead = 0};
-    s.queue = &stats;
+    s.quality.queue_known = true;
+    s.quality.queue_pending = 3;
+    s.quality.queue_in_flight = 1;
     text = cli_snapshot_json(&s);
     assert_non_null(strstr(text, "{\"time\":\"2025-12-31T23:59:59.123Z\",\"url\":\"http://h\","));
     assert_non_null(strstr(text, "\"latency_ms\":112.346,\"avg_latency_ms\":100,\"min_latency_ms\":0,"));

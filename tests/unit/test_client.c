@@ -476,6 +476,11 @@ static void test_durable(void **state)
     assert_int_equal(aivo_client_send(c, "keep", "[{\"n\":1}]", &id, NULL), AIVO_OK);
     assert_int_equal(strlen(id.text), 36);
     assert_int_equal(aivo_client_send(c, "keep", "{}", NULL, NULL), AIVO_E_INVALID);
+    struct aivo_quality quality;
+    aivo_client_quality(c, &quality);
+    assert_true(quality.queue_known);
+    assert_int_equal(quality.queue_pending, 1);
+    assert_int_equal(quality.queue_in_flight + quality.queue_dead, 0);
     aivo_client_start(c);
     int conn = scripted_accept(s);
     const char *heard = scripted_hear(s, conn);

@@ -115,6 +115,11 @@ struct aivo_quality {
     double downlink_queue_ms; /**< and its answer back; NAN: not measured */
     size_t cause_count;       /**< of causes */
     struct aivo_quality_cause causes[AIVO_QUALITY_CAUSES]; /**< what took points off, most first */
+    bool queue_known;         /**< the client has an offline queue (else the next three are 0). As of the call where
+                                  aivo_client_quality() gives them, of the snapshot in a callback */
+    uint64_t queue_pending;   /**< messages in the offline queue, those in flight included */
+    uint64_t queue_in_flight; /**< of these: sent and not yet acknowledged */
+    uint64_t queue_dead;      /**< dead letters kept */
 };
 
 #ifdef __cplusplus
