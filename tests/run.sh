@@ -115,6 +115,13 @@ check_shell() { shell_scripts | xargs shellcheck -x; }
 # All but the echo that the measurements are held against: it stays as it is, to the byte.
 check_format() { git ls-files '*.c' '*.h' | grep -v '/lws_echo\.c$' | xargs clang-format --dry-run -Werror; }
 
+# Functions fit a screen, files a sitting.
+check_sizes() {
+    local long
+    long=$(git ls-files '*.c' '*.h' | grep -v '/lws_echo\.c$' | xargs awk -f tests/support/sizes.awk)
+    [ -z "$long" ] || { echo "$long"; return 1; }
+}
+
 # Lock files say what and with which digest, never from which address: that is the machine's to choose.
 check_locks() {
     local bad
@@ -211,6 +218,7 @@ fi
 say "checks"
 check shellcheck check_shell
 check clang-format check_format
+check sizes check_sizes
 check lock-files check_locks
 
 presets=(dev asan tsan)

@@ -1,28 +1,9 @@
 /* Connection state recovery: what is sent on resume, what was missed, and what is no offset. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-// clang-format off
-#include <cmocka.h>
-// clang-format on
+#include "session_talk.h"
 
-#define RIG_CHECK assert_true
 #include "offset_maker.h"
-#include "session_rig.h"
 
-#define HANDSHAKE "0{\"sid\":\"e1\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000}"
-#define REPLY     "40{\"sid\":\"s1\",\"pid\":\"p1\"}"
-
-static char trace[1 << 20];
-
-static void expect_at(struct rig *r, const char *words, int line)
-{
-    if (strcmp(trace, words) != 0)
-        fail_msg("line %d: expected \"%s\", got \"%s\"", line, words, trace);
-    rig_forget(r);
-}
-#define expect(r, words) expect_at(r, words, __LINE__)
+#define REPLY "40{\"sid\":\"s1\",\"pid\":\"p1\"}"
 
 /* A frame with "@" replaced by the offset of a time. */
 static void text_with_offset(struct rig *r, const char *pattern, int64_t ms)
@@ -41,14 +22,8 @@ static void expect_with_offset(struct rig *r, const char *pattern, int64_t ms)
     expect(r, text);
 }
 
-static void setup(struct rig *r)
-{
-    trace[0] = '\0';
-    rig_init(r, trace, sizeof(trace));
-}
-
 /* Connected to a server that offers recovery. */
-static void setup_up(struct rig *r)
+static void setup_recoverable(struct rig *r)
 {
     setup(r);
     r->config.auth = "{\"token\":1}";
@@ -75,7 +50,7 @@ static void test_strip(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",1,\"@\"]", now);
     text_with_offset(&r, "42[\"a\",\"@\"]", now + 1);
@@ -112,7 +87,7 @@ static void test_resume(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",\"@\"]", now);
     expect(&r, "ev:[\"a\"]");
@@ -141,7 +116,7 @@ static void test_resume_nothing_missed(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",\"@\"]", now);
     expect(&r, "ev:[\"a\"]");
@@ -159,7 +134,7 @@ static void test_resume_after_hours(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",\"@\"]", now);
     rig_closed(&r, AIVO_E_CLOSED);
@@ -183,7 +158,7 @@ static void test_resume_without_offset(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     rig_text(&r, "42[\"volatile\",\"welcome\"]");
     expect(&r, "ev:[\"volatile\",\"welcome\"]");
@@ -201,7 +176,7 @@ static void test_not_recovered(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",\"@\"]", now);
     expect(&r, "ev:[\"a\"]");
@@ -223,7 +198,7 @@ static void test_resume_breaks(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     int64_t now = r.at.unix_ms;
     text_with_offset(&r, "42[\"a\",\"@\"]", now);
     expect(&r, "ev:[\"a\"]");
@@ -243,7 +218,7 @@ static void test_no_resume(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     text_with_offset(&r, "42[\"a\",\"@\"]", r.at.unix_ms);
     rig_stop(&r);
     rig_closed(&r, AIVO_E_CLOSED);
@@ -303,7 +278,7 @@ static void test_bounds(void **state)
 {
     (void)state;
     struct rig r;
-    setup_up(&r);
+    setup_recoverable(&r);
     come_back(&r);
     expect(&r, "U>R:closed open send:40{\"pid\":\"p1\",\"token\":1}");
     for (int i = 0; i < 10000; i++)
@@ -350,7 +325,7 @@ static void test_odd_pid(void **state)
     (void)state;
     struct rig r;
     char text[400];
-    setup_up(&r);
+    setup_recoverable(&r);
     snprintf(text, sizeof(text), "40{\"sid\":\"s2\",\"pid\":\"%0200d\"}", 7);
     come_back(&r);
     rig_text(&r, text);
