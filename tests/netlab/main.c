@@ -2,10 +2,11 @@
  * The laboratory: clients of libaivo against aivo-server over a link whose every drop is counted. Writes a table of
  * what the clients said beside what happened. To be run in a network namespace of its own; see run.sh.
  *
- *     netlab SERVER short|full [OUTPUT.md]
+ *     netlab SERVER short|full|diagnose [OUTPUT.md]
  *
  * Exit: 0 every figure within its bound, 1 not, 77 the system does not permit it.
  */
+#include "diagnosis.h"
 #include "report.h"
 #include "site.h"
 #include <signal.h>
@@ -109,11 +110,12 @@ static bool run_plans(struct report *report, struct link *link, const struct tri
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || (strcmp(argv[2], "short") != 0 && strcmp(argv[2], "full") != 0)) {
-        fprintf(stderr, "usage: netlab SERVER short|full [OUTPUT.md]\n");
+    if (argc < 3 ||
+        (strcmp(argv[2], "short") != 0 && strcmp(argv[2], "full") != 0 && strcmp(argv[2], "diagnose") != 0)) {
+        fprintf(stderr, "usage: netlab SERVER short|full|diagnose [OUTPUT.md]\n");
         return 64;
     }
-    bool full = strcmp(argv[2], "full") == 0;
+    bool full = strcmp(argv[2], "full") == 0, diagnose = strcmp(argv[2], "diagnose") == 0;
     struct site site;
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -127,8 +129,9 @@ int main(int argc, char **argv)
     if (ok && full)
         ok = run_plans(report, link, wide_plans, COUNT(wide_plans), 240) &
              run_plans(report, link, long_plans, COUNT(long_plans), 900);
-    else if (ok)
+    else if (ok && !diagnose)
         ok = run_plans(report, link, short_plans, COUNT(short_plans), 60);
+    ok = ok && diagnoses_run(link);
     if (ok && link_overflow(link) > 0) {
         fprintf(stderr, "netlab: the lab was too slow for its own packets\n");
         ok = false;

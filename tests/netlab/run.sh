@@ -4,6 +4,7 @@
 #
 #   tests/netlab/run.sh           the short version: below a minute
 #   tests/netlab/run.sh --full    everything, a quarter of an hour; writes docs/accuracy.md
+#   tests/netlab/run.sh --diagnose  only the diagnoses over links with faults, which the others end with: 10 s
 #
 # AIVO_BUILD names the build to use (build/dev). Exit: 0 within all bounds, 1 not, 77 skipped: not permitted here.
 set -u
@@ -23,5 +24,6 @@ unshare --user --map-root-user --net true 2>/dev/null || skip "user namespaces a
 case ${1:-} in
 "") exec unshare --user --map-root-user --net "$lab" "$server" short ;;
 --full) exec unshare --user --map-root-user --net "$lab" "$server" full "$PWD/docs/accuracy.md" ;;
+--diagnose) exec unshare --user --map-root-user --net "$lab" "$server" diagnose ;;
 *) echo "tests/netlab/run.sh: unknown option $1" >&2; exit 64 ;;
 esac

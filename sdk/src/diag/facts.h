@@ -164,7 +164,7 @@ struct diag_probes {
     char error[240];
     uint64_t wanted, sent;
     bool until_confident, confident;
-    bool handler_asked;
+    bool dead; /* nothing comes back any more, and what was sent is not acknowledged */
     int close_code;
     char close_text[124];
     struct aivo_quality quality;

@@ -145,6 +145,13 @@ void diag_judge_probes(struct diag_report *r, const struct diag_target *t, const
                       "The network, or the server's event loop, hangs: look at the server's load. A proxy that passes "
                       "the upgrade but no PING frames does this as well.",
                       "the connection is open, but no PING was answered (%llu sent)", (unsigned long long)f->sent);
+    } else if (f->dead) {
+        diag_fail(
+            r, down, "connection-dead",
+            "The network between here and the server broke off, or the server's machine hangs: try again, and look "
+            "at the line (Wi-Fi, VPN, NAT time-outs).",
+            "after %llu answers nothing came back any more, and what was sent is not acknowledged",
+            (unsigned long long)q->samples);
     } else {
         quality_warnings(r, t, q);
         diag_say(r, "%s: median %s ms, 95th percentile %s ms, loss %s %% (%llu probes)", aivo_level_name(q->level),

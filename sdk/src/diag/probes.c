@@ -83,7 +83,6 @@ static enum diag_how send_probe(struct probing *p, int64_t now_us, const struct 
         how = diag_socket_emit(p->d, "quality_ping", text, &p->handler_ack);
         aivo_quality_handler_sent(&p->core, now_us, probe->id);
         p->handler_id = probe->id;
-        p->facts.handler_asked = true;
     }
     return how;
 }
@@ -139,7 +138,8 @@ static enum diag_how turn(struct probing *p)
         p->unanswered++;
         sampled(p);
     }
-    if (events & AIVO_QUALITY_DEAD || now_us >= p->until_us)
+    p->facts.dead |= (events & AIVO_QUALITY_DEAD) != 0;
+    if (p->facts.dead || now_us >= p->until_us)
         return DIAG_TIMEOUT;
     while (!enough(p) && aivo_quality_next_probe(&p->core, now_us, &probe)) {
         if (probe.ask_handler && !p->d->target.socketio)
@@ -199,5 +199,5 @@ enum diag_next diag_run_probes(struct aivo_diagnosis *d)
     free(p);
     if (how == DIAG_CANCELLED)
         return d->report.out.has_quality ? DIAG_CUT_SHORT : DIAG_INTERRUPT;
-    return how == DIAG_DONE || (how == DIAG_TIMEOUT && d->report.out.has_quality) ? DIAG_GO_ON : DIAG_STOP;
+    return diag_stage_failed(&d->report, AIVO_DIAGNOSE_PROBES) ? DIAG_STOP : DIAG_GO_ON;
 }
