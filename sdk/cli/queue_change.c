@@ -10,55 +10,54 @@
 
 /* ---- the messages that the filters mean ---- */
 
-/* A page of ids: what is listed is changed only when the listing is done. */
-struct picked {
+struct counting {
     const struct queue_flags *flags;
     int64_t now_ms;
-    struct aivo_message_id id[PAGE_MESSAGES];
-    uint32_t count, in_page;
-    uint64_t left; /* of --limit */
+    uint32_t in_page;
+    uint64_t count, limit;
 };
 
 static bool on_listed(void *user, const struct aivo_queued *message)
 {
-    struct picked *picked = user;
-    picked->in_page++;
-    if (queue_matches(picked->flags, message, picked->now_ms)) {
-        picked->id[picked->count++] = message->id;
-        picked->left--;
-    }
-    return picked->left > 0;
+    struct counting *counting = user;
+    counting->in_page++;
+    counting->count += queue_matches(counting->flags, message, counting->now_ms);
+    return counting->count < counting->limit;
 }
 
-/* What to do with one message; *count says how many it was. */
-typedef enum aivo_status (*change_fn)(struct queue_run *run, enum aivo_outbox_kind kind, const char *id,
-                                      uint64_t *count);
-
-/* Goes through the messages that the flags mean, a page at a time. change NULL: only counts them. */
-static enum aivo_status each_picked(struct queue_run *run, enum aivo_outbox_kind kind, change_fn change,
-                                    uint64_t *count)
+/* How many messages do the flags mean? */
+static enum aivo_status count_picked(struct queue_run *run, enum aivo_outbox_kind kind, uint64_t *count)
 {
-    struct picked picked = {.flags = &run->flags, .now_ms = queue_now_ms()};
-    picked.left = run->flags.limit >= 0 ? (uint64_t)run->flags.limit : UINT64_MAX;
+    struct counting counting = {.flags = &run->flags, .now_ms = queue_now_ms(), .limit = UINT64_MAX};
     int64_t cursor = 0;
+    if (run->flags.limit >= 0) {
+        counting.limit = (uint64_t)run->flags.limit;
+    }
     do {
-        picked.count = picked.in_page = 0;
+        counting.in_page = 0;
         enum aivo_status status = aivo_outbox_list(run->outbox, kind, queue_name(&run->flags), &cursor, PAGE_MESSAGES,
-                                                   on_listed, &picked, &run->error);
-        for (uint32_t i = 0; status == AIVO_OK && i < picked.count; i++) {
-            uint64_t one = 1;
-            status = change ? change(run, kind, picked.id[i].text, &one) : AIVO_OK;
-            *count += status == AIVO_OK ? one : 0;
-        }
+                                                   on_listed, &counting, &run->error);
         if (status != AIVO_OK) {
             return status;
         }
-    } while (picked.in_page == PAGE_MESSAGES && picked.left > 0);
+    } while (counting.in_page == PAGE_MESSAGES && counting.count < counting.limit);
+    *count = counting.count;
     return AIVO_OK;
 }
 
-/* Can the library do it in one go? */
-static bool in_one_go(const struct queue_flags *flags)
+static struct aivo_outbox_filter filter_of(const struct queue_flags *flags)
+{
+    struct aivo_outbox_filter filter;
+    aivo_outbox_filter_init(&filter);
+    filter.queue = queue_name(flags);
+    filter.event = flags->event;
+    filter.not_after = flags->older_s >= 0 ? queue_now_ms() - flags->older_s * 1000 : 0;
+    filter.limit = flags->limit >= 0 ? (uint64_t)flags->limit : 0;
+    return filter;
+}
+
+/* Do the file's own figures say how many they are? */
+static bool counted_already(const struct queue_flags *flags)
 {
     return !queue_filters(flags) && flags->limit < 0;
 }
@@ -86,12 +85,6 @@ static int open_for_change(struct queue_run *run, const struct cli_command *self
 
 /* ---- retry ---- */
 
-static enum aivo_status retry_one(struct queue_run *run, enum aivo_outbox_kind kind, const char *id, uint64_t *count)
-{
-    (void)kind;
-    return aivo_outbox_retry(run->outbox, id, count, &run->error);
-}
-
 static int run_retry(const struct cli_command *self, int argc, char **argv)
 {
     struct queue_run run;
@@ -103,23 +96,15 @@ static int run_retry(const struct cli_command *self, int argc, char **argv)
         return code;
     }
     uint64_t count = 0;
-    enum aivo_status status;
-    if (run.flags.id || (in_one_go(&run.flags) && !run.flags.queue)) {
-        status = aivo_outbox_retry(run.outbox, run.flags.id, &count, &run.error);
-    } else {
-        status = each_picked(&run, AIVO_OUTBOX_DEAD, retry_one, &count);
-    }
+    const struct aivo_outbox_filter filter = filter_of(&run.flags);
+    enum aivo_status status = run.flags.id ? aivo_outbox_retry(run.outbox, run.flags.id, &count, &run.error)
+                                           : aivo_outbox_retry_where(run.outbox, &filter, &count, &run.error);
     code = status == AIVO_OK ? report(&run, "retried", "put back to be sent again", count) : queue_failed(&run);
     aivo_outbox_close(run.outbox);
     return code;
 }
 
 /* ---- purge ---- */
-
-static enum aivo_status purge_one(struct queue_run *run, enum aivo_outbox_kind kind, const char *id, uint64_t *count)
-{
-    return aivo_outbox_purge(run->outbox, kind, NULL, id, count, &run->error);
-}
 
 static bool on_shown(void *user, const struct aivo_queued *message)
 {
@@ -149,8 +134,8 @@ static enum aivo_status count_them(struct queue_run *run, enum aivo_outbox_kind 
         *count = 1;
         return kind_of_id(run, kind);
     }
-    if (!in_one_go(&run->flags)) {
-        return each_picked(run, *kind, NULL, count);
+    if (!counted_already(&run->flags)) {
+        return count_picked(run, *kind, count);
     }
     struct aivo_queue_stats stats;
     enum aivo_status status = aivo_outbox_stats(run->outbox, queue_name(&run->flags), &stats, &run->error);
@@ -163,12 +148,11 @@ static enum aivo_status purge(struct queue_run *run, enum aivo_outbox_kind kind,
     *count = 0;
     if (run->flags.id) {
         enum aivo_status status = kind_of_id(run, &kind);
-        return status == AIVO_OK ? purge_one(run, kind, run->flags.id, count) : status;
+        return status == AIVO_OK ? aivo_outbox_purge(run->outbox, kind, NULL, run->flags.id, count, &run->error)
+                                 : status;
     }
-    if (in_one_go(&run->flags)) {
-        return aivo_outbox_purge(run->outbox, kind, queue_name(&run->flags), NULL, count, &run->error);
-    }
-    return each_picked(run, kind, purge_one, count);
+    const struct aivo_outbox_filter filter = filter_of(&run->flags);
+    return aivo_outbox_purge_where(run->outbox, kind, &filter, count, &run->error);
 }
 
 static void describe(const struct queue_run *run, enum aivo_outbox_kind kind, uint64_t count, char *out, size_t size)

@@ -197,6 +197,44 @@ enum aivo_status aivo_outbox_purge(struct aivo_outbox *o, enum aivo_outbox_kind 
                              : status;
 }
 
+void aivo_outbox_filter_init_sized(struct aivo_outbox_filter *filter, size_t size)
+{
+    const struct aivo_outbox_filter defaults = {.size = sizeof defaults};
+    aivo_sized_out(filter, size, &defaults, sizeof defaults);
+}
+
+static enum aivo_status take_filter(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,
+                                    struct aivo_queue_where *where, struct aivo_error *err)
+{
+    struct aivo_outbox_filter full = {.size = sizeof full};
+    if (!o->queue)
+        return read_only(err);
+    if (filter &&
+        !aivo_sized_in(&full, sizeof full, filter, filter->size, AIVO_SIZE_THROUGH(struct aivo_outbox_filter, limit)))
+        return aivo_error_set(err, AIVO_E_INVALID, 0,
+                              "struct aivo_outbox_filter was not filled with aivo_outbox_filter_init()");
+    *where = (struct aivo_queue_where){.event = full.event, .not_after_ms = full.not_after, .limit = full.limit};
+    return find_lane(o, full.queue, &where->lane, err);
+}
+
+enum aivo_status aivo_outbox_retry_where(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,
+                                         uint64_t *count, struct aivo_error *err)
+{
+    struct aivo_queue_where where;
+    enum aivo_status status = take_filter(o, filter, &where, err);
+    return status == AIVO_OK ? aivo_queue_retry_where(o->queue, &where, count, err) : status;
+}
+
+enum aivo_status aivo_outbox_purge_where(struct aivo_outbox *o, enum aivo_outbox_kind kind,
+                                         const struct aivo_outbox_filter *filter, uint64_t *count,
+                                         struct aivo_error *err)
+{
+    struct aivo_queue_where where;
+    enum aivo_status status = take_filter(o, filter, &where, err);
+    return status == AIVO_OK ? aivo_queue_purge_where(o->queue, kind == AIVO_OUTBOX_PENDING, &where, count, err)
+                             : status;
+}
+
 static void put_time(struct aivo_buf *out, const char *key, int64_t unix_ms)
 {
     struct tm utc;

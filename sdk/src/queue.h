@@ -65,6 +65,19 @@ enum aivo_status aivo_queue_purge(struct aivo_queue *q, const char *id, uint64_t
 /* lane -1: all. pending: waiting messages, those in flight excepted; else dead letters. */
 enum aivo_status aivo_queue_purge_lane(struct aivo_queue *q, bool pending, int lane, const char *id, uint64_t *count,
                                        struct aivo_error *err);
+/* Which messages are meant: zero means all but for lane, which is then -1. */
+struct aivo_queue_where {
+    const char *id; /* one message; the other fields but lane do not count then */
+    int lane;       /* -1: all */
+    const char *event;
+    int64_t not_after_ms; /* created; Unix time; 0: any */
+    uint64_t limit;       /* the oldest; 0: all */
+};
+/* In one transaction. */
+enum aivo_status aivo_queue_retry_where(struct aivo_queue *q, const struct aivo_queue_where *where, uint64_t *count,
+                                        struct aivo_error *err);
+enum aivo_status aivo_queue_purge_where(struct aivo_queue *q, bool pending, const struct aivo_queue_where *where,
+                                        uint64_t *count, struct aivo_error *err);
 /* Whether sink.queued is to be called. */
 void aivo_queue_watch(struct aivo_queue *q, bool queued);
 

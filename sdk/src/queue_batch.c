@@ -23,7 +23,8 @@ struct choice {
     struct chosen *at;
     size_t count, cap;
     size_t most;
-    uint64_t bytes; /* of those chosen */
+    uint64_t bytes;   /* of those chosen */
+    int64_t last_seq; /* PURGE: looked at last */
     /* Enough when so many, and so many bytes, are chosen. */
     uint64_t want, want_bytes;
     int32_t spare_above; /* nothing of a higher priority */
@@ -425,23 +426,27 @@ struct revival {
     struct tally *t;
     enum aivo_status status;
     struct aivo_error *err;
-    int lane; /* -1: any */
-    bool other_lane;
+    const struct aivo_queue_where *where;
+    bool revives; /* else it is only asked whether it is meant */
+    bool meant;
     struct job room; /* for make_room() */
 };
 
-static bool look_at_lane(void *user, const struct aivo_store_row *dead)
+static bool is_meant(const struct aivo_queue_where *where, const struct aivo_store_row *row)
 {
-    struct revival *r = user;
-    r->other_lane = r->lane >= 0 && (int)dead->lane != r->lane;
-    return false;
+    return (where->lane < 0 || (int)row->lane == where->lane) &&
+           (where->id || ((!where->event || strcmp(row->event, where->event) == 0) &&
+                          (where->not_after_ms == 0 || row->created_ms <= where->not_after_ms)));
 }
 
-/* A dead letter becomes a message again. */
+/* A dead letter becomes a message again, or is to be deleted: if it is meant. */
 static bool revive(void *user, const struct aivo_store_row *dead)
 {
     struct revival *r = user;
     struct aivo_store_row row = *dead;
+    r->meant = is_meant(r->where, dead);
+    if (!r->meant || !r->revives)
+        return false;
     row.attempts = 0;
     row.due_ms = 0;
     row.last_error = NULL;
@@ -457,12 +462,12 @@ static bool revive(void *user, const struct aivo_store_row *dead)
 
 static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
 {
-    struct revival r = {.q = q, .t = t, .err = err, .lane = job->which_lane};
+    const struct aivo_queue_where *where = &job->where;
+    struct revival r = {.q = q, .t = t, .err = err, .where = where, .revives = job->kind == JOB_RETRY};
     int64_t seq = 0;
     job->count = 0;
-    for (;;) {
-        enum aivo_status status =
-            q->store->dead(q->db, job->which, &seq, job->kind == JOB_RETRY ? revive : look_at_lane, &r, err);
+    while (where->limit == 0 || job->count < where->limit) {
+        enum aivo_status status = q->store->dead(q->db, where->id, &seq, revive, &r, err);
         if (status != AIVO_OK || seq == 0 || (status = r.status) != AIVO_OK)
             return status;
         if (r.room.settled) { /* no room for more: what was retried so far stays so */
@@ -471,7 +476,7 @@ static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct
             job->err = r.room.err;
             return AIVO_OK;
         }
-        if (r.other_lane)
+        if (!r.meant)
             continue;
         status = q->store->remove_dead(q->db, seq, err);
         if (status != AIVO_OK)
@@ -479,11 +484,13 @@ static enum aivo_status write_dead(struct aivo_queue *q, struct job *job, struct
         job->count++;
         t->buried--;
     }
+    return AIVO_OK;
 }
 
 static enum aivo_store_choice pick_purged(void *user, const struct aivo_store_ref *ref)
 {
     struct choice *c = user;
+    c->last_seq = ref->seq;
     if (ref->lane >= c->q->lane_count)
         return AIVO_STORE_SKIP;
     enum whereabouts where = where_is(c->q, ref->lane, ref->seq);
@@ -492,26 +499,36 @@ static enum aivo_store_choice pick_purged(void *user, const struct aivo_store_re
     return choose(c, ref) && c->count < c->most ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
 }
 
+/* Some of those that are meant. *seq: of the last that was looked at; 0: that was all. */
+static enum aivo_status purge_some(struct aivo_queue *q, struct job *job, struct tally *t, int64_t *seq,
+                                   struct aivo_error *err)
+{
+    const struct aivo_queue_where *where = &job->where;
+    struct choice c = {.q = q, .t = t, .most = CHOSEN_MAX};
+    if (where->limit > 0 && where->limit - job->count < c.most)
+        c.most = (size_t)(where->limit - job->count);
+    const struct aivo_store_match match = {
+        .lane = where->lane, .after = *seq, .event = where->event, .not_after_ms = where->not_after_ms};
+    enum aivo_status status = where->id ? q->store->with_id(q->db, where->id, pick_purged, &c, err)
+                                        : q->store->matching(q->db, &match, pick_purged, &c, err);
+    if (status == AIVO_OK && c.no_memory)
+        status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    for (size_t i = 0; status == AIVO_OK && i < c.count; i++)
+        status = purge_one(q, t, &c.at[i], err);
+    job->count += c.count;
+    bool done = where->id || c.count < c.most || (where->limit > 0 && job->count >= where->limit);
+    *seq = done ? 0 : c.last_seq;
+    free(c.at);
+    return status;
+}
+
 static enum aivo_status purge_pending(struct aivo_queue *q, struct job *job, struct tally *t, struct aivo_error *err)
 {
-    enum aivo_status status = AIVO_OK;
+    int64_t seq = 0;
     job->count = 0;
-    for (uint32_t lane = 0; status == AIVO_OK && lane < q->lane_count;) {
-        struct choice c = {.q = q, .t = t, .lane = lane, .most = CHOSEN_MAX};
-        bool meant = job->which_lane < 0 || (uint32_t)job->which_lane == lane;
-        if (job->which)
-            status = q->store->with_id(q->db, job->which, pick_purged, &c, err);
-        else if (meant)
-            status = q->store->in_order(q->db, lane, 0, pick_purged, &c, err);
-        for (size_t i = 0; status == AIVO_OK && i < c.count; i++)
-            status = purge_one(q, t, &c.at[i], err);
-        job->count += c.count;
-        if (job->which)
-            lane = q->lane_count;
-        else if (c.count < c.most)
-            lane++;
-        free(c.at);
-    }
+    enum aivo_status status = purge_some(q, job, t, &seq, err);
+    while (status == AIVO_OK && seq > 0)
+        status = purge_some(q, job, t, &seq, err);
     return status;
 }
 

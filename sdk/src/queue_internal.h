@@ -63,9 +63,8 @@ struct job {
     enum aivo_status status;
     struct aivo_error err;
     struct aivo_message_id id;
-    const char *which; /* RETRY, PURGE: an id, NULL: all */
-    int which_lane;    /* PURGE: -1: all */
-    uint64_t count;    /* of those that were retried or purged */
+    struct aivo_queue_where where; /* RETRY, PURGE */
+    uint64_t count;                /* of those that were retried or purged */
     /* Asynchronous: one piece of memory with its texts. */
     bool async;
     void (*fn)(void);

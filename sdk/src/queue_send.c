@@ -296,24 +296,38 @@ static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *cou
     sem_init(&job->done_sem, 0, 0);
     pthread_mutex_lock(&q->lock);
     do_or_wait_for(q, job);
-    if (job->status == AIVO_OK && job->which && job->count == 0)
-        return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no such message has the id %.40s", job->which);
+    if (job->status == AIVO_OK && job->where.id && job->count == 0)
+        return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no such message has the id %.40s", job->where.id);
     if (result_of(job, err) == AIVO_OK && count)
         *count = job->count;
     return job->status;
 }
 
+enum aivo_status aivo_queue_retry_where(struct aivo_queue *q, const struct aivo_queue_where *where, uint64_t *count,
+                                        struct aivo_error *err)
+{
+    struct job job = {.kind = JOB_RETRY, .where = *where};
+    return ask(q, &job, count, err);
+}
+
 enum aivo_status aivo_queue_retry(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    struct job job = {.kind = JOB_RETRY, .which = id, .which_lane = -1};
+    const struct aivo_queue_where where = {.id = id, .lane = -1};
+    return aivo_queue_retry_where(q, &where, count, err);
+}
+
+enum aivo_status aivo_queue_purge_where(struct aivo_queue *q, bool pending, const struct aivo_queue_where *where,
+                                        uint64_t *count, struct aivo_error *err)
+{
+    struct job job = {.kind = pending ? JOB_PURGE_PENDING : JOB_PURGE, .where = *where};
     return ask(q, &job, count, err);
 }
 
 enum aivo_status aivo_queue_purge_lane(struct aivo_queue *q, bool pending, int lane, const char *id, uint64_t *count,
                                        struct aivo_error *err)
 {
-    struct job job = {.kind = pending ? JOB_PURGE_PENDING : JOB_PURGE, .which = id, .which_lane = lane};
-    return ask(q, &job, count, err);
+    const struct aivo_queue_where where = {.id = id, .lane = lane};
+    return aivo_queue_purge_where(q, pending, &where, count, err);
 }
 
 enum aivo_status aivo_queue_purge(struct aivo_queue *q, const char *id, uint64_t *count, struct aivo_error *err)

@@ -171,10 +171,80 @@ static void test_no_queue(void **state)
     assert_null(o);
 }
 
+/* Purging and retrying by a filter: by queue, event, age and number, each in one call; what is not meant stays, and a
+ * filter that nobody filled is refused. */
+static void test_filters(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_queue_policy named = {.name = "logs", .max_messages = 100, .ttl_s = 60, .max_retries = 1, .window = 4};
+    struct aivo_send how = {.size = sizeof how, .queue = "logs", .ttl_s = AIVO_TTL_OF_QUEUE};
+    struct aivo_outbox *o;
+    struct aivo_outbox_filter filter;
+    uint64_t count = 99;
+    b->options.queues = &named;
+    b->options.queue_count = 1;
+    bench_open(b);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(aivo_queue_send(b->q, i % 2 ? "odd" : "even", "[1]", NULL, NULL), AIVO_OK);
+        assert_int_equal(aivo_queue_send_ex(b->q, "odd", "[2]", &how, NULL, NULL), AIVO_OK);
+    }
+    bench_close(b);
+    assert_int_equal(aivo_outbox_open(b->path, true, &o, NULL), AIVO_OK);
+    aivo_outbox_filter_init(&filter);
+    filter.event = "even";
+    filter.limit = 2;
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_PENDING, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 2);
+    filter.limit = 0;
+    filter.not_after = 1000; /* long before any */
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_PENDING, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 0);
+    filter.not_after = bench_now(b).unix_ms + 1000;
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_PENDING, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 1);
+    filter.event = "odd";
+    filter.queue = "logs";
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_PENDING, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 6);
+    filter.queue = "none";
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_PENDING, &filter, &count, NULL), AIVO_E_NOT_FOUND);
+    struct aivo_queue_stats stats;
+    assert_int_equal(aivo_outbox_stats(o, NULL, &stats, NULL), AIVO_OK);
+    assert_int_equal(stats.pending, 3);
+    filter.size = 1;
+    assert_int_equal(aivo_outbox_retry_where(o, &filter, &count, NULL), AIVO_E_INVALID);
+    aivo_outbox_close(o);
+    /* The three die; one is retried, the others are deleted. */
+    b->options.max_retries = 1;
+    b->options.max_dead = 10;
+    bench_open(b);
+    b->auto_answer = "[{\"error\":\"no\"}]";
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, 3);
+    bench_close(b);
+    assert_int_equal(aivo_outbox_open(b->path, true, &o, NULL), AIVO_OK);
+    aivo_outbox_filter_init(&filter);
+    filter.queue = "logs";
+    assert_int_equal(aivo_outbox_retry_where(o, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 0);
+    filter.queue = "";
+    filter.event = "odd";
+    filter.limit = 1;
+    assert_int_equal(aivo_outbox_retry_where(o, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(aivo_outbox_purge_where(o, AIVO_OUTBOX_DEAD, NULL, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(aivo_outbox_stats(o, NULL, &stats, NULL), AIVO_OK);
+    assert_int_equal(stats.pending, 1);
+    assert_int_equal(stats.dead, 0);
+    aivo_outbox_close(o);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_beside_the_writer), TEST(test_as_the_writer), TEST(test_no_queue)};
+    const struct CMUnitTest tests[] = {TEST(test_beside_the_writer), TEST(test_as_the_writer), TEST(test_no_queue),
+                                       TEST(test_filters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,31 @@ AIVO_API enum aivo_status aivo_outbox_retry(struct aivo_outbox *outbox, const ch
 /** Deletes a message or dead letter for ever (id NULL: all of them in queue, as for aivo_outbox_stats()). */
 AIVO_API enum aivo_status aivo_outbox_purge(struct aivo_outbox *outbox, enum aivo_outbox_kind kind, const char *queue,
                                             const char *id, uint64_t *count, struct aivo_error *err);
+/** Which messages are meant, all of what is given holding. Fill with aivo_outbox_filter_init(), which means all. */
+struct aivo_outbox_filter {
+    size_t size;       /**< sizeof(struct aivo_outbox_filter), set by aivo_outbox_filter_init() */
+    const char *queue; /**< as for aivo_outbox_stats() */
+    const char *event; /**< only with this event; NULL: any */
+    int64_t not_after; /**< only those queued then or before, Unix time in ms; 0: any */
+    uint64_t limit;    /**< so many at most, the oldest of all queues first; 0: no limit */
+};
+/** As aivo_outbox_filter_init(), of a struct of which the caller knows the first size bytes. For bindings of other
+ *  languages. */
+AIVO_API void aivo_outbox_filter_init_sized(struct aivo_outbox_filter *filter, size_t size);
+/** Fills a filter that means all messages. */
+static inline void aivo_outbox_filter_init(struct aivo_outbox_filter *filter)
+{
+    aivo_outbox_filter_init_sized(filter, sizeof *filter);
+}
+/** As aivo_outbox_retry(), of the dead letters that the filter means (NULL: all): in one transaction, and in one pass
+ *  over the file. AIVO_E_NOT_FOUND: no such queue. None that is meant is no error. */
+AIVO_API enum aivo_status aivo_outbox_retry_where(struct aivo_outbox *outbox, const struct aivo_outbox_filter *filter,
+                                                  uint64_t *count, struct aivo_error *err);
+/** As aivo_outbox_purge(), of the messages that the filter means (NULL: all): in one transaction, and in one pass over
+ *  the file. AIVO_E_NOT_FOUND: no such queue. None that is meant is no error. */
+AIVO_API enum aivo_status aivo_outbox_purge_where(struct aivo_outbox *outbox, enum aivo_outbox_kind kind,
+                                                  const struct aivo_outbox_filter *filter, uint64_t *count,
+                                                  struct aivo_error *err);
 /** Writes all messages, pending ones and then dead letters, as lines of JSON ({"id","queue","state","event","args",
  *  "priority","order_key","collapse_key","created","expires","attempts","last_error"}; times in RFC 3339). write gets a
  *  line with its newline; false: stop, the call then gives AIVO_E_CANCELLED. */

@@ -62,6 +62,13 @@ struct aivo_store_ref {
     uint32_t lane;
     const char *order_key; /* NULL: none; borrowed for the length of the call */
 };
+/* Which waiting messages are meant. */
+struct aivo_store_match {
+    int lane;             /* -1: any */
+    int64_t after;        /* seq */
+    const char *event;    /* NULL: any */
+    int64_t not_after_ms; /* created_ms; 0: any */
+};
 /* What to do with it. */
 enum aivo_store_choice { AIVO_STORE_SKIP, AIVO_STORE_TAKE, AIVO_STORE_STOP };
 /* TAKE in a loading call: its row is read and handed on; in the others: that was the one, stop. */
@@ -147,6 +154,9 @@ struct aivo_store {
     enum aivo_status (*collapsing)(struct aivo_store_db *db, uint32_t lane, const char *collapse_key,
                                    aivo_store_ref_fn fn, void *user, struct aivo_error *err);
 
+    /* Those that are meant, in order of seq. */
+    enum aivo_status (*matching)(struct aivo_store_db *db, const struct aivo_store_match *match, aivo_store_ref_fn fn,
+                                 void *user, struct aivo_error *err);
     /* The waiting messages with this id. */
     enum aivo_status (*with_id)(struct aivo_store_db *db, const char *id, aivo_store_ref_fn fn, void *user,
                                 struct aivo_error *err);

@@ -49,6 +49,8 @@ const char *const aivo_sql_statements[STATEMENTS] = {
     [COLLAPSING] =
         "SELECT " AIVO_SQL_REF " FROM message INDEXED BY message_collapse WHERE lane = ?1 AND collapse_key = ?2 AND"
         " fate IS NULL",
+    [MATCHING] = "SELECT " AIVO_SQL_REF " FROM message NOT INDEXED WHERE seq > ?2 AND (?1 < 0 OR lane = ?1) AND"
+                 " fate IS NULL AND (?3 IS NULL OR event = ?3) AND (?4 = 0 OR created_ms <= ?4) ORDER BY seq",
     [WITH_ID] = "SELECT " AIVO_SQL_REF " FROM message WHERE id = ?1 AND fate IS NULL",
 };
 
@@ -288,6 +290,19 @@ static enum aivo_status store_collapsing(struct aivo_store_db *db, uint32_t lane
     return each_ref(db, COLLAPSING, fn, NULL, user, &stopped, err);
 }
 
+static enum aivo_status store_matching(struct aivo_store_db *db, const struct aivo_store_match *match,
+                                       aivo_store_ref_fn fn, void *user, struct aivo_error *err)
+{
+    bool stopped;
+    sqlite3_stmt *s = db->statements[MATCHING];
+    sqlite3_bind_int(s, 1, match->lane);
+    sqlite3_bind_int64(s, 2, match->after);
+    if (match->event)
+        sqlite3_bind_text(s, 3, match->event, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 4, match->not_after_ms);
+    return each_ref(db, MATCHING, fn, NULL, user, &stopped, err);
+}
+
 static enum aivo_status store_with_id(struct aivo_store_db *db, const char *id, aivo_store_ref_fn fn, void *user,
                                       struct aivo_error *err)
 {
@@ -434,6 +449,7 @@ const struct aivo_store aivo_store_sqlite = {
     .by_priority = store_by_priority,
     .expiring = store_expiring,
     .collapsing = store_collapsing,
+    .matching = store_matching,
     .with_id = store_with_id,
     .tidy = store_tidy,
     .untidy = store_untidy,

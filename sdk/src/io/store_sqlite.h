@@ -46,6 +46,7 @@ enum statement {
     AT_LEVEL,
     EXPIRING,
     COLLAPSING,
+    MATCHING,
     WITH_ID,
     STATEMENTS
 };
