@@ -10,6 +10,8 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                         \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
+#define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 static int passphrase(char *out, int size, int writing, void *config_ptr)
 {
     (void)writing;
@@ -72,6 +74,21 @@ static bool explain(const struct srv_config *config, const char *what, const cha
     return false;
 }
 
+/* In place of those before: who is no longer in the file is no longer believed. */
+static bool load_authorities(SSL_CTX *ctx, const char *path)
+{
+    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+    if (!store || !names || X509_STORE_load_file(store, path) != 1) {
+        X509_STORE_free(store);
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return false;
+    }
+    SSL_CTX_set_cert_store(ctx, store);
+    SSL_CTX_set_client_CA_list(ctx, names); /* clients with several certificates choose by it */
+    return true;
+}
+
 static bool load(SSL_CTX *ctx, const struct srv_config *config, char *error, size_t error_size)
 {
     ERR_clear_error();
@@ -82,7 +99,7 @@ static bool load(SSL_CTX *ctx, const struct srv_config *config, char *error, siz
     if (SSL_CTX_use_PrivateKey_file(ctx, config->ssl_key_path, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
         return explain(config, "SSL_KEY_PATH", config->ssl_key_path, error, error_size);
-    if (config->ssl_ca_path && SSL_CTX_load_verify_locations(ctx, config->ssl_ca_path, NULL) != 1)
+    if (config->ssl_ca_path && !load_authorities(ctx, config->ssl_ca_path))
         return explain(config, "SSL_CA_PATH", config->ssl_ca_path, error, error_size);
     return true;
 }
@@ -116,6 +133,18 @@ bool srv_tls_prepare(const struct srv_config *config, struct lws_context_creatio
     return true;
 }
 
+void srv_tls_created(struct srv_server *server, SSL_CTX *ctx)
+{
+    server->tls = ctx;
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_ciphersuites(ctx, CIPHERSUITES);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    char error[512];
+    /* The same files were good a moment ago. Again, because libwebsockets does not send the authorities' names. */
+    if (!load(ctx, server->config, error, sizeof error))
+        srv_log(&server->log, SRV_LOG_ERROR, "%s", error);
+}
+
 void srv_tls_reload(struct srv_server *server)
 {
     const struct srv_config *config = server->config;
@@ -129,7 +158,11 @@ void srv_tls_reload(struct srv_server *server)
         srv_log(&server->log, SRV_LOG_ERROR, "certificate not reloaded, the old one stays: %s", error);
         return;
     }
-    /* Its result says nothing; that the files are good is known from above. */
-    lws_tls_cert_updated(server->context, config->ssl_cert_path, config->ssl_key_path, NULL, 0, NULL, 0);
+    /* Connections keep what they began with; libwebsockets' own reload knows neither passphrase nor authorities. */
+    if (!server->tls || !load(server->tls, config, error, sizeof error)) {
+        srv_metrics_error(&server->metrics, SRV_ERROR_SOCKET_ERROR);
+        srv_log(&server->log, SRV_LOG_ERROR, "certificate not reloaded: %s", server->tls ? error : "no TLS");
+        return;
+    }
     srv_log(&server->log, SRV_LOG_INFO, "certificate reloaded");
 }

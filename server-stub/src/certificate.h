@@ -12,7 +12,10 @@ bool srv_tls_check(const struct srv_config *config, char *error, size_t error_si
 /* Checks, then fills the vhost's settings (strings borrowed from config). */
 bool srv_tls_prepare(const struct srv_config *config, struct lws_context_creation_info *info, char *error,
                      size_t error_size);
-/* SIGHUP: takes the files' new contents for connections to come, or keeps the old ones, logs and counts. */
+/* libwebsockets made its context: ours to set up, and to load into upon SIGHUP. */
+void srv_tls_created(struct srv_server *server, SSL_CTX *ctx);
+/* SIGHUP: takes the files' new contents (pair and authorities) for connections to come, or keeps the old ones, logs and
+ * counts. */
 void srv_tls_reload(struct srv_server *server);
 
 #endif

@@ -1,4 +1,5 @@
 #include "config.h"
+#include "address.h"
 #include "auth.h"
 #include "certificate.h"
 #include "config_table.h"
@@ -485,6 +486,17 @@ static void check_cors(struct loading *l)
     srv_cors_destroy(cors);
 }
 
+static void check_limits(struct loading *l)
+{
+    char error[160];
+    struct srv_nets nets;
+    uint32_t queue = l->config->max_send_queue_bytes;
+    if (!srv_nets_parse(&nets, l->config->trusted_proxies, error, sizeof error))
+        bad_value(l, SRV_VAR_TRUSTED_PROXIES, "%s", error);
+    if (queue > 0 && queue < 4096)
+        bad_value(l, SRV_VAR_MAX_SEND_QUEUE_BYTES, "'%u' is neither 0 nor at least 4096", queue);
+}
+
 /* Only with a good HOST, and a file that was read to its end: else they would complain about what is not missing. */
 static void check_together(struct loading *l)
 {
@@ -510,6 +522,7 @@ static void check_all(struct loading *l)
     check_cors(l);
     check_redis(l);
     check_agent(l);
+    check_limits(l);
     if (host && !l->unread)
         check_together(l);
 }

@@ -51,8 +51,19 @@ struct srv_config {
     char *ssl_ca_path;                  /* set: clients must show a certificate of this CA */
     char *ssl_passphrase;
 
-    uint32_t rate_limit_window_ms;    /* 1..86,400,000 */
-    uint32_t rate_limit_max_messages; /* 0: no limit; ..1,000,000,000 */
+    uint32_t rate_limit_window_ms;              /* 1..86,400,000 */
+    uint32_t rate_limit_max_messages;           /* 0: no limit; ..1,000,000,000 */
+    uint32_t user_per_minute, user_burst;       /* token buckets: 0 a minute is no limit; a burst of 0 is a minute's */
+    uint32_t address_per_minute, address_burst; /* the same for each address (IPv6: each /64) */
+
+    char *trusted_proxies;                /* addresses and networks, comma-separated; NULL: none */
+    uint32_t max_connections_per_address; /* 0: no limit */
+    uint32_t max_pending_handshakes;      /* connections without a request, sessions without a namespace; 0: no limit */
+    uint32_t max_send_queue_bytes;        /* of a connection; 0: 4 MB, or four payloads if that is more */
+    uint32_t header_timeout_ms;           /* from accept() to a whole request head, TLS included; 100..600,000 */
+    uint32_t upgrade_timeout_ms;          /* 100..600,000 */
+    uint32_t drain_spread_ms;             /* 0..6,000 */
+    bool reuse_port;
 
     uint32_t ping_interval_ms;   /* 1..86,400,000 */
     uint32_t ping_timeout_ms;    /* 1..86,400,000 */

@@ -5,10 +5,13 @@
 
 #define FIELD(member) offsetof(struct srv_config, member)
 #define DAY_MS        86400000U
+#define MOST_A_MINUTE 1000000U
 
 const struct srv_variable srv_variables[SRV_VARIABLE_COUNT] = {
     [SRV_VAR_HOST] = {"HOST", SRV_KIND_STRING, FIELD(host), 0, 0, "127.0.0.1", "address to listen on", false},
     [SRV_VAR_PORT] = {"PORT", SRV_KIND_U16, FIELD(port), 0, 65535, "4003", "port; 0 picks a free one", false},
+    [SRV_VAR_REUSE_PORT] = {"REUSE_PORT", SRV_KIND_BOOL, FIELD(reuse_port), 0, 0, "false",
+                            "several servers may listen on the same port (SO_REUSEPORT)", false},
     [SRV_VAR_NEXTAUTH_SECRET] = {"NEXTAUTH_SECRET", SRV_KIND_STRING, FIELD(jwt_secret), 0, 0, "",
                                  "secret of HS256 tokens; unset: the development secret, on loopback only", true},
     [SRV_VAR_JWT_PUBLIC_KEY_PATH] = {"JWT_PUBLIC_KEY_PATH", SRV_KIND_STRING, FIELD(jwt_public_key_path), 0, 0, "",
@@ -38,6 +41,29 @@ const struct srv_variable srv_variables[SRV_VARIABLE_COUNT] = {
     [SRV_VAR_RATE_LIMIT_MAX_MESSAGES] = {"RATE_LIMIT_MAX_MESSAGES", SRV_KIND_U32, FIELD(rate_limit_max_messages), 0,
                                          1000000000, "100", "messages of a connection in the window; 0: no limit",
                                          false},
+    [SRV_VAR_RATE_LIMIT_USER_PER_MINUTE] = {"RATE_LIMIT_USER_PER_MINUTE", SRV_KIND_U32, FIELD(user_per_minute), 0,
+                                            MOST_A_MINUTE, "0",
+                                            "messages of a user, all connections together; 0: no limit", false},
+    [SRV_VAR_RATE_LIMIT_USER_BURST] = {"RATE_LIMIT_USER_BURST", SRV_KIND_U32, FIELD(user_burst), 0, MOST_A_MINUTE, "0",
+                                       "how many of them at once; 0: a minute's", false},
+    [SRV_VAR_RATE_LIMIT_ADDRESS_PER_MINUTE] = {"RATE_LIMIT_ADDRESS_PER_MINUTE", SRV_KIND_U32, FIELD(address_per_minute),
+                                               0, MOST_A_MINUTE, "0",
+                                               "messages of an address (IPv6: of a /64); 0: no limit", false},
+    [SRV_VAR_RATE_LIMIT_ADDRESS_BURST] = {"RATE_LIMIT_ADDRESS_BURST", SRV_KIND_U32, FIELD(address_burst), 0,
+                                          MOST_A_MINUTE, "0", "how many of them at once; 0: a minute's", false},
+    [SRV_VAR_TRUSTED_PROXIES] = {"TRUSTED_PROXIES", SRV_KIND_STRING, FIELD(trusted_proxies), 0, 0, "",
+                                 "addresses or networks whose X-Forwarded-For is believed, comma-separated", false},
+    [SRV_VAR_MAX_CONNECTIONS_PER_ADDRESS] = {"MAX_CONNECTIONS_PER_ADDRESS", SRV_KIND_U32,
+                                             FIELD(max_connections_per_address), 0, 65536, "0",
+                                             "of an address (IPv6: of a /64); 0: no limit", false},
+    [SRV_VAR_MAX_PENDING_HANDSHAKES] = {"MAX_PENDING_HANDSHAKES", SRV_KIND_U32, FIELD(max_pending_handshakes), 0, 65536,
+                                        "4096", "connections that have not said what they want; 0: no limit", false},
+    [SRV_VAR_MAX_SEND_QUEUE_BYTES] = {"MAX_SEND_QUEUE_BYTES", SRV_KIND_U32, FIELD(max_send_queue_bytes), 0, 1U << 30,
+                                      "0", "what may wait for a slow client; 0: 4 MB, or four payloads if more", false},
+    [SRV_VAR_HEADER_TIMEOUT_MS] = {"HEADER_TIMEOUT_MS", SRV_KIND_U32, FIELD(header_timeout_ms), 100, 600000, "10000",
+                                   "how long a connection may take to its first request, TLS included", false},
+    [SRV_VAR_UPGRADE_TIMEOUT_MS] = {"UPGRADE_TIMEOUT_MS", SRV_KIND_U32, FIELD(upgrade_timeout_ms), 100, 600000, "10000",
+                                    "how long the change from polling to WebSocket may take", false},
     [SRV_VAR_PING_INTERVAL_MS] = {"PING_INTERVAL_MS", SRV_KIND_U32, FIELD(ping_interval_ms), 1, DAY_MS, "25000",
                                   "Engine.IO heartbeat", false},
     [SRV_VAR_PING_TIMEOUT_MS] = {"PING_TIMEOUT_MS", SRV_KIND_U32, FIELD(ping_timeout_ms), 1, DAY_MS, "60000",
@@ -54,6 +80,8 @@ const struct srv_variable srv_variables[SRV_VARIABLE_COUNT] = {
                                      "10000", "events kept for that", false},
     [SRV_VAR_RECOVERY_MAX_BYTES] = {"RECOVERY_MAX_BYTES", SRV_KIND_U32, FIELD(recovery_max_bytes), 65536, 1U << 30,
                                     "16777216", "their bytes", false},
+    [SRV_VAR_DRAIN_SPREAD_MS] = {"DRAIN_SPREAD_MS", SRV_KIND_U32, FIELD(drain_spread_ms), 0, 6000, "4000",
+                                 "over which time clients are sent away after SIGTERM, at most", false},
     [SRV_VAR_AGENT_URL] = {"AGENT_URL", SRV_KIND_STRING, FIELD(agent_url), 0, 0, "",
                            "agent events are POSTed there; unset: built-in answers", false},
     [SRV_VAR_AGENT_TOKEN] = {"AGENT_TOKEN", SRV_KIND_STRING, FIELD(agent_token), 0, 0, "",
@@ -165,7 +193,7 @@ static void help_line(struct aivo_buf *out, const char *flag, const char *text, 
 {
     aivo_buf_str(out, "  ");
     aivo_buf_str(out, flag);
-    for (size_t n = strlen(flag); n < 28; n++)
+    for (size_t n = strlen(flag); n < 34; n++)
         aivo_buf_char(out, ' ');
     aivo_buf_char(out, ' ');
     aivo_buf_str(out, text);

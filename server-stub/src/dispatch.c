@@ -426,13 +426,20 @@ void srv_dispatch_free(struct srv_hub *hub)
 
 static bool within_limit(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
 {
-    struct srv_ratelimit *limit = &socket->client->limit;
+    struct srv_ratelimit *window = &socket->client->limit;
+    struct srv_bucket *address = socket->client->session->origin;
     uint64_t now_ms = hub->engine->now_ms;
     uint32_t retry_after_ms = 0;
-    if (event->event == SRV_EVENT_QUALITY_PING ? srv_ratelimit_allow_ping(limit, now_ms, &retry_after_ms)
-                                               : srv_ratelimit_allow(limit, &hub->limit, now_ms, &retry_after_ms))
+    enum srv_limit limit;
+    if (event->event == SRV_EVENT_QUALITY_PING)
+        limit = srv_ratelimit_allow_ping(window, now_ms, &retry_after_ms) ? SRV_LIMIT_NONE : SRV_LIMIT_CONNECTION;
+    else
+        limit = srv_limits_allow(hub->limits, window, socket->user, address, now_ms, &retry_after_ms);
+    if (limit == SRV_LIMIT_NONE)
         return true;
     srv_metrics_error(hub->metrics, SRV_ERROR_RATE_LIMIT);
+    srv_audit(hub->audit, SRV_AUDIT_RATE_LIMIT, &socket->client->session->address, socket->agent.user_id,
+              srv_limit_name(limit), now_ms);
     if (event->has_id) {
         aivo_buf_clear(&hub->text);
         srv_agent_refusal(&hub->text, retry_after_ms);

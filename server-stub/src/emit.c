@@ -53,13 +53,13 @@ static void send_args(struct srv_hub *hub, struct srv_session *session, const st
 /* Worth nothing later: never replayed. */
 static bool of_the_moment(enum srv_event event)
 {
-    return event == SRV_EVENT_QUALITY_PONG || event == SRV_EVENT_CONNECTION_QUALITY;
+    return srv_event_is_volatile(event) || event == SRV_EVENT_SERVER_DRAINING || event == SRV_EVENT_SESSION_EXPIRED;
 }
 
 void srv_socket_emit_args(struct srv_hub *hub, struct srv_socket *socket, enum srv_event event,
                           const struct srv_args *args)
 {
-    if (socket->gone)
+    if (socket->gone || (srv_event_is_volatile(event) && srv_hub_leaves_out(hub, socket->client->session)))
         return;
     if (srv_recovery_on(&hub->recovery) && !of_the_moment(event)) {
         /* As a Node server does: a broadcast to the room of its own id, which it may have left. */
@@ -125,7 +125,7 @@ static void send_to(void *context, struct srv_member *m)
     struct sending *sending = context;
     struct srv_socket *socket = srv_socket_of(m);
     struct srv_session *session = socket->client->session;
-    if (sending->broadcast->is_volatile && session->out.bytes > SRV_HUB_VOLATILE)
+    if (sending->broadcast->is_volatile && srv_hub_leaves_out(sending->hub, session))
         return;
     if (sending->broadcast->wait && !srv_ack_expect(&sending->hub->acks, sending->broadcast->wait, socket)) {
         srv_metrics_error(sending->hub->metrics, SRV_ERROR_SOCKET_ERROR);

@@ -181,6 +181,15 @@ static void leave(struct srv_engine *e, struct srv_session *s, enum srv_reason r
     s->next->prev = s->prev;
     srv_timer_stop(&s->heartbeat);
     s->hooks->close(e, s, reason);
+    if (e->watch.left)
+        e->watch.left(e->watch.context, s);
+}
+
+void srv_engine_fault(struct srv_engine *e, struct srv_session *s, enum srv_error_type type)
+{
+    srv_metrics_error(e->metrics, type);
+    if (e->watch.fault)
+        e->watch.fault(e->watch.context, s, type);
 }
 
 void srv_session_fail(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
@@ -202,6 +211,10 @@ void srv_session_close(struct srv_engine *e, struct srv_session *s, enum srv_rea
     }
     struct srv_link *link = s->link;
     link->ops->flush(link, &s->out);
+    srv_outq_keep_begun(&s->out, &e->pool);
+    if (s->out.bytes && link->ops->finish)
+        link->ops->finish(link, &s->out);
+    link->farewell = s->farewell;
     srv_session_bury(e, s);
     link->ops->close(link, ws_status);
 }
@@ -248,8 +261,9 @@ static void flush_one(struct srv_engine *e, struct srv_session *s)
     if (s->state == SRV_SESSION_CLOSED)
         return;
     if (s->overflowed && s->state == SRV_SESSION_OPEN) {
-        srv_metrics_error(e->metrics, SRV_ERROR_SLOW_CONSUMER);
-        srv_outq_clear(&s->out, &e->pool); /* it would not read it */
+        srv_engine_fault(e, s, SRV_ERROR_SLOW_CONSUMER);
+        srv_outq_keep_begun(&s->out, &e->pool); /* it would not read the others */
+        s->farewell = "slow consumer";
         srv_session_close(e, s, SRV_REASON_TRANSPORT_ERROR, SRV_WS_POLICY);
     } else if (s->link) {
         s->link->ops->flush(s->link, &s->out);
@@ -285,6 +299,8 @@ static void ping_due(void *context, struct srv_timer *timer, uint64_t now_ms)
     s->awaits_pong = true;
     s->pong_extended = false;
     srv_session_queue(e, s, "2", 1, false);
+    if (s->hooks->beat)
+        s->hooks->beat(e, s, now_ms);
     /* From when the ping was due, so that a late timer does not add up; but after a long stall the peer gets its time.
      */
     bool late = now_ms - timer->at_ms > SRV_ENGINE_LATE_MS;
@@ -317,7 +333,7 @@ static void pong_received(struct srv_engine *e, struct srv_session *s, uint64_t 
 
 static void bad_packet(struct srv_engine *e, struct srv_session *s, enum srv_reason reason)
 {
-    srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
+    srv_engine_fault(e, s, SRV_ERROR_BAD_PACKET);
     fault(e, s, reason);
 }
 

@@ -8,18 +8,18 @@
  * srv_engine_flush() returns, so that whoever is on the stack may still look at it.
  *
  * Bounds: a session's queue holds at most options.max_queue_bytes; a session that would hold more is closed ("slow
- * consumer"). An upgrade has SRV_ENGINE_UPGRADE_MS; a closed polling session waits SRV_ENGINE_CLOSING_MS for the
+ * consumer"). An upgrade has options.upgrade_timeout_ms; a closed polling session waits SRV_ENGINE_CLOSING_MS for the
  * request that fetches its last words.
  */
 #ifndef SRV_ENGINE_H
 #define SRV_ENGINE_H
 
+#include "address.h"
 #include "metrics.h"
 #include "outq.h"
 #include "timer.h"
 
 #define SRV_SID_LEN           20
-#define SRV_ENGINE_UPGRADE_MS 10000
 #define SRV_ENGINE_CLOSING_MS 30000
 #define SRV_ENGINE_LATE_MS    5   /* a timer this late is a stall */
 #define SRV_ENGINE_NOOP_MS    100 /* while a client upgrades, a waiting poll is freed this often */
@@ -31,6 +31,7 @@
 #define SRV_WS_POLICY       1008
 #define SRV_WS_TOO_BIG      1009
 
+struct srv_bucket;
 struct srv_engine;
 struct srv_session;
 struct srv_link;
@@ -40,6 +41,8 @@ struct srv_link_ops {
     /* WebSocket: write from the queue as much as the connection takes. Call srv_session_writable() when it takes more
      * again. A connection found dead is reported later, by srv_link_lost(). */
     void (*flush)(struct srv_link *link, struct srv_outq *q);
+    /* WebSocket: write all of the queue, whether the connection takes it or not: the rest of one frame. NULL: none. */
+    void (*finish)(struct srv_link *link, struct srv_outq *q);
     /* WebSocket: one more frame right now (probe answers). */
     void (*send)(struct srv_link *link, const char *payload, size_t len);
     /* WebSocket: hang up with this status, after what was flushed. The session is gone. */
@@ -52,6 +55,7 @@ struct srv_link_ops {
 struct srv_link {
     const struct srv_link_ops *ops;
     struct srv_session *session; /* NULL: none (any more) */
+    const char *farewell;        /* the reason in its close frame; NULL: none. Static. */
 };
 
 struct srv_session_hooks {
@@ -61,10 +65,21 @@ struct srv_session_hooks {
                     uint64_t now_ms);
     /* Once for each session that was opened. */
     void (*close)(struct srv_engine *e, struct srv_session *s, enum srv_reason reason);
+    /* Once a heartbeat, for housekeeping; NULL: nothing to do. */
+    void (*beat)(struct srv_engine *e, struct srv_session *s, uint64_t now_ms);
+};
+
+/* Whoever wants to know of all sessions, whatever their hooks; both may be NULL. */
+struct srv_session_watch {
+    void *context;
+    /* It has left, for whatever reason. */
+    void (*left)(void *context, struct srv_session *s);
+    /* Its peer did what it must not: this was counted. */
+    void (*fault)(void *context, struct srv_session *s, enum srv_error_type type);
 };
 
 struct srv_engine_options {
-    uint32_t ping_interval_ms, ping_timeout_ms, max_payload_bytes;
+    uint32_t ping_interval_ms, ping_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
     size_t max_queue_bytes;
 };
 
@@ -80,6 +95,9 @@ struct srv_session {
     struct srv_outq out;
     void *user; /* the hooks' own */
     const struct srv_session_hooks *hooks;
+    struct srv_address address;                 /* of the client; with the next two set by its transport */
+    struct srv_bucket *origin;                  /* NULL: none */
+    const char *farewell;                       /* why it is closed, for the close frame; NULL: no reason. Static. */
     struct srv_session *prev, *next;            /* all open sessions */
     struct srv_session *ready_next, *hash_next; /* to be flushed; same hash */
     struct srv_timer heartbeat;
@@ -88,12 +106,14 @@ struct srv_session {
     bool awaits_pong;   /* heartbeat is in the pong list, else in the ping list */
     bool pong_extended; /* the pong's deadline was extended once, because something else arrived */
     bool overflowed;    /* the queue's bound was hit: closed by the next flush */
+    bool counted;       /* its origin counts it as a connection */
     char sid[SRV_SID_LEN + 1];
 };
 
 struct srv_engine {
     struct srv_engine_options options;
     struct srv_metrics *metrics;
+    struct srv_session_watch watch;
     void *user; /* the hooks' own */
     void (*random)(void *out, size_t len);
     struct srv_pool pool;
@@ -117,6 +137,8 @@ bool srv_engine_init(struct srv_engine *e, const struct srv_engine_options *opti
 void srv_engine_free(struct srv_engine *e);
 /* An id of SRV_SID_LEN url-safe characters. */
 void srv_engine_new_id(struct srv_engine *e, char out[SRV_SID_LEN + 1]);
+/* Counts what the session's peer did wrong, and tells the watch. */
+void srv_engine_fault(struct srv_engine *e, struct srv_session *s, enum srv_error_type type);
 /* Writes what waits, closes who overflowed, frees who is closed. Once a turn. */
 void srv_engine_flush(struct srv_engine *e);
 

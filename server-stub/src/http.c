@@ -1,4 +1,5 @@
 /* HTTP: routes, Engine.IO's polling requests, refusals. */
+#include "certificate.h"
 #include "clock.h"
 #include "cluster.h"
 #include "conn.h"
@@ -35,6 +36,8 @@ static const char *status_text(unsigned status)
         return "411 Length Required";
     case 413:
         return "413 Payload Too Large";
+    case 429:
+        return "429 Too Many Requests";
     case 503:
         return "503 Service Unavailable";
     default:
@@ -75,6 +78,10 @@ static void build(struct srv_server *server, const struct srv_request *request, 
         aivo_buf_u64(out, len);
         aivo_buf_str(out, "\r\n");
     }
+    if (status == 429)
+        aivo_buf_str(out, "Retry-After: 10\r\n");
+    else if (status == 503)
+        aivo_buf_str(out, "Retry-After: 1\r\n");
     aivo_buf_str(out, "Cache-Control: no-store\r\n");
     add_cors(server, request, out);
     aivo_buf_str(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
@@ -113,7 +120,27 @@ static int refuse(struct srv_server *server, struct lws *wsi, const struct srv_r
 {
     char body[128];
     size_t len = refusal_body(body, sizeof body, refusal);
+    if (refusal == SRV_EIO_FORBIDDEN)
+        srv_peer_fault(server, wsi, SRV_AUDIT_ORIGIN_REFUSED, SRV_ERROR_NONE, request->origin);
     return respond(server, wsi, request, refusal == SRV_EIO_FORBIDDEN ? 403 : 400, TYPE_JSON, body, len);
+}
+
+/* 0: a session may be opened; else the answer that says why not, in body. */
+static unsigned door(struct srv_server *server, struct lws *wsi, const char **body)
+{
+    if (server->stage != SRV_SERVING) {
+        *body = "{\"message\":\"shutting down\"}";
+        return 503;
+    }
+    if (!srv_peer_may_open(server, wsi)) {
+        *body = "{\"message\":\"Too many connections\"}";
+        return 429;
+    }
+    if (!srv_gate_has_room(server)) {
+        *body = "{\"message\":\"Too many pending handshakes\"}";
+        return 503;
+    }
+    return 0;
 }
 
 /* --- polling: GET --- */
@@ -178,10 +205,15 @@ static int get(struct srv_server *server, struct lws *wsi, struct srv_conn *c, c
                struct srv_session *session)
 {
     uint64_t now_ms = srv_server_now(server);
-    if (!session && server->stage != SRV_SERVING)
-        return respond(server, wsi, request, 503, TYPE_JSON, "{\"message\":\"shutting down\"}", 27);
-    if (!session)
+    const char *why;
+    unsigned closed = session ? 0 : door(server, wsi, &why);
+    if (closed)
+        return respond(server, wsi, request, closed, TYPE_JSON, why, strlen(why));
+    if (!session) {
         session = srv_session_open(&server->engine, srv_request_hooks(request), NULL, now_ms);
+        if (session)
+            srv_peer_session_opened(server, wsi, session);
+    }
     conn_begin(c, server, wsi, SRV_CONN_POLL);
     if (!session || !keep_request(c, request)) {
         conn_end(c);
@@ -204,7 +236,7 @@ static int refuse_body(struct srv_server *server, struct lws *wsi, struct srv_co
                        const struct srv_request *request, unsigned status)
 {
     if (status == 413)
-        srv_metrics_error(&server->metrics, SRV_ERROR_PAYLOAD_TOO_LARGE);
+        srv_peer_fault(server, wsi, SRV_AUDIT_TOO_LARGE, SRV_ERROR_PAYLOAD_TOO_LARGE, "POST");
     conn_begin(c, server, wsi, SRV_CONN_DISCARD);
     build(server, request, status, NULL, NULL, 0, false);
     if (write_response(server, wsi) || (!request->chunked && request->length > DISCARD_BYTES))
@@ -276,10 +308,19 @@ static int metrics(struct srv_server *server, struct lws *wsi, const struct srv_
 {
     struct aivo_buf body_text;
     aivo_buf_init(&body_text);
-    if (text)
+    struct srv_process process;
+    srv_process_read(&process);
+    if (text) {
         srv_metrics_text(&server->metrics, &body_text);
-    else
+        srv_process_text(&process, &server->lag, &body_text);
+    } else {
         srv_metrics_json(&server->metrics, srv_mono_us() / 1000 - server->started_ms, srv_unix_ms(), &body_text);
+        if (!body_text.failed)
+            body_text.len--; /* its last brace: there is more */
+        aivo_buf_char(&body_text, ',');
+        srv_process_json(&process, &server->lag, &body_text);
+        aivo_buf_char(&body_text, '}');
+    }
     int result = body_text.failed
                      ? -1
                      : respond(server, wsi, request, 200, text ? SRV_METRICS_TEXT_TYPE : SRV_METRICS_JSON_TYPE,
@@ -331,9 +372,9 @@ static int confirm_upgrade(struct srv_server *server, struct lws *wsi)
         refusal = SRV_EIO_BAD_REQUEST;
     if (refusal != SRV_EIO_OK)
         return refuse(server, wsi, &request, refusal);
-    if (!session && server->stage != SRV_SERVING)
-        return respond(server, wsi, &request, 503, TYPE_JSON, "{\"message\":\"shutting down\"}", 27);
-    return 0;
+    const char *why;
+    unsigned closed = session ? 0 : door(server, wsi, &why);
+    return closed ? respond(server, wsi, &request, closed, TYPE_JSON, why, strlen(why)) : 0;
 }
 
 static int writable(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
@@ -355,9 +396,17 @@ int srv_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, 
     struct srv_server *server = lws_context_user(lws_get_context(wsi));
     struct srv_conn *c = user;
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        srv_tls_created(server, user);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        srv_peer_gone(wsi);
+        return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        srv_peer_asked(wsi);
         return confirm_upgrade(server, wsi);
     case LWS_CALLBACK_HTTP:
+        srv_peer_asked(wsi);
         return route(server, wsi, c);
     case LWS_CALLBACK_HTTP_BODY:
         return c->role == SRV_CONN_NONE ? 0 : body(c, in, len);

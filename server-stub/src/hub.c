@@ -26,7 +26,8 @@ static void add_nsp(struct srv_hub *hub, const char *name, uint64_t seed)
 }
 
 bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct srv_config *config,
-                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth)
+                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth,
+                  struct srv_limits *limits, struct srv_audit *audit)
 {
     memset(hub, 0, sizeof *hub);
     hub->engine = engine;
@@ -34,8 +35,8 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
     hub->metrics = metrics;
     hub->log = log;
     hub->auth = auth;
-    hub->limit.window_ms = config->rate_limit_window_ms;
-    hub->limit.max_messages = config->rate_limit_max_messages;
+    hub->limits = limits;
+    hub->audit = audit;
     uint64_t seed;
     engine->random(&seed, sizeof seed);
     add_nsp(hub, "/", seed);
@@ -52,6 +53,7 @@ bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct s
     srv_timers_add(&engine->timers, &hub->recheck_list, recheck ? recheck : 1, idle_due, hub);
     srv_timers_add(&engine->timers, &hub->greeting_list, SRV_HUB_GREETING_MS, greet, hub);
     srv_timers_add(&engine->timers, &hub->delay_list, config->test_handler_delay_ms, srv_dispatch_delay_due, hub);
+    srv_expiry_init(hub);
     engine->user = hub;
     struct srv_recovery_options recovery = {.resume_ms = config->recovery_ms,
                                             .max_events = config->recovery_max_events,
@@ -152,6 +154,9 @@ static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_rea
     srv_rooms_remove(&s->nsp->rooms, &s->member);
     srv_acks_forget(&hub->acks, s);
     greeting_free(s);
+    srv_timer_stop(&s->expiry);
+    srv_buckets_release(&hub->limits->users, s->user);
+    s->user = NULL;
     srv_dispatch_forget(hub, s);
     s->client = NULL;
     s->gone = true;
@@ -257,10 +262,18 @@ static void greet(void *context, struct srv_timer *timer, uint64_t now_ms)
     greeting_free(greeting->socket);
 }
 
+/* It has joined a namespace, or never will. */
+static void joined(struct srv_hub *hub, struct srv_client *client)
+{
+    if (srv_timer_running(&client->connect))
+        hub->unjoined--;
+    srv_timer_stop(&client->connect);
+}
+
 static void welcome(struct srv_hub *hub, struct srv_client *client, struct srv_socket *socket,
                     const struct aivo_json *payload)
 {
-    srv_timer_stop(&client->connect);
+    joined(hub, client);
     begin_packet(hub, AIVO_SIO_CONNECT, socket->nsp->name, socket->nsp->name_len);
     aivo_buf_str(&hub->packet, "{\"sid\":\"");
     aivo_buf_str(&hub->packet, socket->sid);
@@ -280,6 +293,16 @@ static void welcome(struct srv_hub *hub, struct srv_client *client, struct srv_s
     srv_socket_emit(hub, socket, SRV_EVENT_CONNECTION_QUALITY, hub->text.data, hub->text.len);
 }
 
+/* false: there is one that cannot be used. To take another one's instead would mix up two learners. */
+static bool learner_id(const struct aivo_json *payload, char *out, size_t size)
+{
+    struct aivo_json id = {0};
+    if (payload->type == AIVO_JSON_OBJECT)
+        id = aivo_json_get(payload, "learnerId");
+    out[0] = '\0';
+    return id.type == AIVO_JSON_NONE || id.type == AIVO_JSON_NULL || aivo_json_string_copy(&id, out, size);
+}
+
 static void connect_packet(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet)
 {
     struct srv_nsp *nsp = find_nsp(hub, packet->nsp, packet->nsp_len);
@@ -292,17 +315,19 @@ static void connect_packet(struct srv_hub *hub, struct srv_client *client, const
         enum srv_auth_status status = verify(hub, &packet->data, &identity);
         if (status != SRV_AUTH_OK) {
             srv_metrics_error(hub->metrics, SRV_ERROR_AUTH);
-            if (srv_log_enabled(hub->log, SRV_LOG_INFO))
-                srv_log(hub->log, SRV_LOG_INFO, "token refused: %s", srv_auth_strerror(status));
+            srv_audit(hub->audit, SRV_AUDIT_TOKEN_REFUSED, &client->session->address, NULL, srv_auth_strerror(status),
+                      hub->engine->now_ms);
             refuse(hub, client, packet, srv_auth_client_message(status));
             return;
         }
     }
     char learner[SRV_AUTH_MAX_USER] = "";
-    if (packet->data.type == AIVO_JSON_OBJECT) {
-        struct aivo_json id = aivo_json_get(&packet->data, "learnerId");
-        if (!aivo_json_string_copy(&id, learner, sizeof learner))
-            learner[0] = '\0';
+    if (!learner_id(&packet->data, learner, sizeof learner)) {
+        srv_metrics_error(hub->metrics, SRV_ERROR_BAD_PACKET);
+        srv_audit(hub->audit, SRV_AUDIT_BAD_PACKET, &client->session->address, identity.user_id, "learnerId",
+                  hub->engine->now_ms);
+        refuse(hub, client, packet, "Invalid learnerId: a text of at most 127 bytes");
+        return;
     }
     uint64_t from = 0;
     struct srv_resumable *who = srv_resume_find(hub, client, nsp, &packet->data, identity.user_id, learner, &from);
@@ -316,22 +341,34 @@ static void connect_packet(struct srv_hub *hub, struct srv_client *client, const
         srv_resume_restore(hub, socket, who, from);
     else
         srv_resume_open(hub, socket);
+    socket->user = srv_limits_user(hub->limits, identity.user_id);
+    srv_expiry_start(hub, socket, identity.exp_s);
     welcome(hub, client, socket, &packet->data);
 }
 
 static void connect_expired(void *context, struct srv_timer *timer, uint64_t now_ms)
 {
     struct srv_hub *hub = context;
+    struct srv_session *session = SRV_TIMER_OWNER(timer, struct srv_client, connect)->session;
     hub->engine->now_ms = now_ms;
-    srv_session_close(hub->engine, SRV_TIMER_OWNER(timer, struct srv_client, connect)->session, SRV_REASON_FORCED_CLOSE,
-                      SRV_WS_NORMAL);
+    hub->unjoined--; /* the timer is off its list already */
+    srv_audit(hub->audit, SRV_AUDIT_TIMEOUT, &session->address, NULL, "no namespace in time", now_ms);
+    srv_session_close(hub->engine, session, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
+}
+
+void srv_hub_cut_oldest(struct srv_hub *hub)
+{
+    struct srv_timer *first = hub->connect_list.head.next;
+    if (first != &hub->connect_list.head)
+        srv_session_close(hub->engine, SRV_TIMER_OWNER(first, struct srv_client, connect)->session,
+                          SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
 }
 
 /* --- packets --- */
 
 void srv_client_bad_packet(struct srv_hub *hub, struct srv_client *client)
 {
-    srv_metrics_error(hub->metrics, SRV_ERROR_BAD_PACKET);
+    srv_engine_fault(hub->engine, client->session, SRV_ERROR_BAD_PACKET);
     srv_session_close(hub->engine, client->session, SRV_REASON_FORCED_CLOSE, SRV_WS_NORMAL);
 }
 
@@ -341,7 +378,7 @@ static void bad_text(struct srv_hub *hub, struct srv_client *client, const char 
         srv_client_bad_packet(hub, client);
         return;
     }
-    srv_metrics_error(hub->metrics, SRV_ERROR_BAD_PACKET);
+    srv_engine_fault(hub->engine, client->session, SRV_ERROR_BAD_PACKET);
     srv_session_close(hub->engine, client->session, SRV_REASON_TRANSPORT_ERROR, SRV_WS_INVALID_DATA);
 }
 
@@ -478,6 +515,7 @@ static void hub_open(struct srv_engine *e, struct srv_session *s, uint64_t now_m
     if (!client)
         return;
     client->session = s;
+    hub->unjoined++;
     srv_timer_start(&hub->connect_list, &client->connect, now_ms);
 }
 
@@ -488,7 +526,7 @@ static void hub_close(struct srv_engine *e, struct srv_session *s, enum srv_reas
         return;
     struct srv_hub *hub = e->user;
     s->user = NULL;
-    srv_timer_stop(&client->connect);
+    joined(hub, client);
     while (client->sockets) {
         struct srv_socket *socket = client->sockets;
         client->sockets = socket->sibling;
@@ -501,19 +539,54 @@ static void hub_close(struct srv_engine *e, struct srv_session *s, enum srv_reas
     free(client);
 }
 
-const struct srv_session_hooks srv_hub_hooks = {hub_open, hub_message, hub_close};
+/* Once a heartbeat: what a connection that became quiet holds for its window is given back. */
+static void hub_beat(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)
+{
+    struct srv_hub *hub = e->user;
+    struct srv_client *client = s->user;
+    if (client)
+        srv_ratelimit_trim(&client->limit, &hub->limits->window, now_ms);
+}
+
+const struct srv_session_hooks srv_hub_hooks = {hub_open, hub_message, hub_close, hub_beat};
 
 /* --- the end --- */
 
-void srv_hub_drain(struct srv_hub *hub, bool force)
+static struct srv_client *client_of(struct srv_session *s)
+{
+    return s->hooks == &srv_hub_hooks ? s->user : NULL;
+}
+
+void srv_hub_warn(struct srv_hub *hub, uint32_t spread_ms)
+{
+    uint64_t i = 0, count = hub->engine->count;
+    for (struct srv_session *s = hub->engine->sessions.next; s != &hub->engine->sessions; s = s->next, i++) {
+        struct srv_client *client = client_of(s);
+        for (struct srv_socket *socket = client ? client->sockets : NULL; socket; socket = socket->sibling) {
+            aivo_buf_clear(&hub->text);
+            aivo_buf_str(&hub->text, "[{\"reconnectAfterMs\":");
+            aivo_buf_u64(&hub->text, count ? i * spread_ms / count : 0);
+            aivo_buf_str(&hub->text, "}]");
+            if (!hub->text.failed)
+                srv_socket_emit(hub, socket, SRV_EVENT_SERVER_DRAINING, hub->text.data, hub->text.len);
+        }
+    }
+}
+
+size_t srv_hub_drain(struct srv_hub *hub, bool force, size_t most)
 {
     struct srv_session *next;
-    for (struct srv_session *s = hub->engine->sessions.next; s != &hub->engine->sessions; s = next) {
+    size_t closed = 0;
+    for (struct srv_session *s = hub->engine->sessions.next; s != &hub->engine->sessions && closed < most; s = next) {
         next = s->next;
-        struct srv_client *client = s->hooks == &srv_hub_hooks ? s->user : NULL;
-        if (force || !client || !client->jobs)
-            srv_session_close(hub->engine, s, SRV_REASON_SERVER_SHUTTING_DOWN, SRV_WS_GOING_AWAY);
+        struct srv_client *client = client_of(s);
+        if (!force && client && client->jobs)
+            continue;
+        s->farewell = srv_reason_name(SRV_REASON_SERVER_SHUTTING_DOWN);
+        srv_session_close(hub->engine, s, SRV_REASON_SERVER_SHUTTING_DOWN, SRV_WS_GOING_AWAY);
+        closed++;
     }
+    return closed;
 }
 
 /* --- /engine.io/ --- */
@@ -548,4 +621,4 @@ static void echo_close(struct srv_engine *e, struct srv_session *s, enum srv_rea
     (void)e, (void)s, (void)reason;
 }
 
-const struct srv_session_hooks srv_echo_hooks = {echo_open, echo_message, echo_close};
+const struct srv_session_hooks srv_echo_hooks = {echo_open, echo_message, echo_close, NULL};

@@ -10,13 +10,14 @@
 
 #include "acks.h"
 #include "agents.h"
+#include "audit.h"
 #include "auth.h"
 #include "config.h"
 #include "dedup.h"
 #include "engine.h"
 #include "log.h"
 #include "outside.h"
-#include "ratelimit.h"
+#include "quota.h"
 #include "recovery.h"
 #include "rooms.h"
 
@@ -26,7 +27,8 @@
 #define SRV_HUB_GREETING_MS           5  /* conformance */
 #define SRV_HUB_AGENT_LINES           10 /* about outside agents that fail, in the log, a minute */
 #define SRV_BROADCAST_MAX_ATTACHMENTS 64
-#define SRV_HUB_VOLATILE              65536 /* a connection with more than this waiting gets no volatile event */
+#define SRV_HUB_VOLATILE              65536 /* with more than this waiting, or half of what may, no volatile event */
+#define SRV_HUB_EXPIRY_LISTS          5     /* of timers for the ends of tokens: 1/4 s, 4 s, 64 s, ... */
 
 struct srv_client;
 struct srv_cluster;
@@ -47,6 +49,9 @@ struct srv_socket {
     struct srv_ack_slot *acks;  /* broadcasts that it is to acknowledge */
     struct srv_agent_session agent;
     struct srv_timer idle;           /* runs while the agent session is active */
+    struct srv_timer expiry;         /* runs if the token ends */
+    int64_t expires_s;               /* Unix time, the leeway included; 0: never */
+    struct srv_bucket *user;         /* NULL: no limit of its user's */
     unsigned jobs;                   /* events in work; keeps the struct alive when the socket is gone */
     bool gone;                       /* then client is NULL */
     struct srv_resumable *resumable; /* NULL: no connection state recovery */
@@ -74,10 +79,13 @@ struct srv_hub {
     struct srv_log_bound agent_lines;
     struct srv_cluster *cluster; /* NULL in tests without one; set after srv_hub_init() */
     struct srv_acks acks;
-    struct srv_ratelimit_policy limit;
+    struct srv_limits *limits;
+    struct srv_audit *audit;
     struct srv_nsp nsps[SRV_HUB_MAX_NSPS];
     unsigned nsp_count;
     struct srv_timer_list connect_list, idle_list, recheck_list, delay_list, greeting_list;
+    struct srv_timer_list expiry_lists[SRV_HUB_EXPIRY_LISTS];
+    size_t unjoined; /* clients without a namespace */
     struct srv_dedup dedup;
     struct srv_recovery recovery;
     struct srv_agent_reply reply;
@@ -97,11 +105,23 @@ extern const struct srv_session_hooks srv_echo_hooks;
 
 /* Also adds the hub's timers to the engine. engine->user becomes the hub. false: no memory. */
 bool srv_hub_init(struct srv_hub *hub, struct srv_engine *engine, const struct srv_config *config,
-                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth);
+                  struct srv_metrics *metrics, const struct srv_log *log, const struct srv_auth *auth,
+                  struct srv_limits *limits, struct srv_audit *audit);
 /* All sessions must be closed. */
 void srv_hub_free(struct srv_hub *hub);
-/* Closes every session that has nothing in work, with force the others too. Called again until none is left. */
-void srv_hub_drain(struct srv_hub *hub, bool force);
+/* Tells every client that it will be sent away, and when: spread over so many milliseconds. */
+void srv_hub_warn(struct srv_hub *hub, uint32_t spread_ms);
+/* Closes at most so many of the sessions that have nothing in work, with force also those that have, the oldest first.
+ * Called again until none is left. Returns how many were closed. */
+size_t srv_hub_drain(struct srv_hub *hub, bool force, size_t most);
+/* Closes the client that has been without a namespace for the longest time, if there is one. */
+void srv_hub_cut_oldest(struct srv_hub *hub);
+
+/* --- expiry.c: a session ends when its token does --- */
+
+void srv_expiry_init(struct srv_hub *hub);
+/* exp_s: the token's, 0 for none. */
+void srv_expiry_start(struct srv_hub *hub, struct srv_socket *socket, int64_t exp_s);
 
 /* --- sending --- */
 
@@ -137,6 +157,16 @@ struct srv_broadcast {
 /* Encoded once for all. The one way to reach many: whoever must see every broadcast looks here. Returns for how many
  * sockets of this instance it was. */
 size_t srv_broadcast(struct srv_hub *hub, const struct srv_broadcast *broadcast);
+
+/* Should a volatile event be left out for this session? Counted if so. */
+static inline bool srv_hub_leaves_out(struct srv_hub *hub, const struct srv_session *session)
+{
+    size_t bytes = session->out.bytes;
+    if (bytes <= SRV_HUB_VOLATILE && bytes <= hub->engine->options.max_queue_bytes / 2)
+        return false;
+    hub->metrics->volatile_dropped++;
+    return true;
+}
 
 /* --- rooms --- */
 

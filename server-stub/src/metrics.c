@@ -24,6 +24,8 @@ static const struct {
     [SRV_EVENT_AUTH] = {"auth", SENT | RARE},
     [SRV_EVENT_MESSAGE_BACK] = {"message-back", SENT | RARE},
     [SRV_EVENT_BENCH_EVENT] = {"bench:event", SENT | RARE},
+    [SRV_EVENT_SERVER_DRAINING] = {"server:draining", SENT | RARE},
+    [SRV_EVENT_SESSION_EXPIRED] = {"session:expired", SENT | RARE},
 };
 
 static const char *const error_names[SRV_ERROR_COUNT] = {
@@ -50,6 +52,11 @@ static const uint32_t bucket_ms[SRV_METRICS_BUCKETS - 1] = {1, 5, 10, 25, 50, 10
 const char *srv_event_name(enum srv_event event)
 {
     return events[event].name;
+}
+
+bool srv_event_is_volatile(enum srv_event event)
+{
+    return event == SRV_EVENT_QUALITY_PONG || event == SRV_EVENT_CONNECTION_QUALITY;
 }
 
 const char *srv_error_name(enum srv_error_type type)
@@ -211,6 +218,8 @@ void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
     head(out, "websocket_errors_total", "counter", "Errors, by type.");
     for (int i = 0; i < SRV_ERROR_COUNT; i++)
         labelled(out, "websocket_errors_total", "type", error_names[i], m->errors[i]);
+    plain(out, "websocket_volatile_dropped_total", "counter",
+          "Volatile events left out for connections that do not read.", m->volatile_dropped);
     plain(out, "websocket_active_sessions", "gauge", "Agent sessions that are open now.", m->active_sessions);
     if (m->redis.wanted)
         text_redis(out, &m->redis);
@@ -329,6 +338,7 @@ void srv_metrics_json(const struct srv_metrics *m, uint64_t uptime_ms, uint64_t 
     aivo_buf_char(out, '}');
     json_member(out, "errors", &first);
     json_names(out, error_names, m->errors, SRV_ERROR_COUNT);
+    json_u64(out, "volatileDropped", m->volatile_dropped, &first);
     json_u64(out, "activeSessions", m->active_sessions, &first);
     if (m->redis.wanted)
         json_redis(out, &m->redis, &first);

@@ -6,6 +6,7 @@
 #define SRV_METRICS_H
 
 #include "buf.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Every event this server knows, either way; a name it does not know is SRV_EVENT_OTHER. */
@@ -28,9 +29,12 @@ enum srv_event {
     SRV_EVENT_AUTH,         /* conformance */
     SRV_EVENT_MESSAGE_BACK, /* conformance */
     SRV_EVENT_BENCH_EVENT,
+    SRV_EVENT_SERVER_DRAINING,
+    SRV_EVENT_SESSION_EXPIRED,
     SRV_EVENT_COUNT
 };
 enum srv_event srv_event_find(const char *name, size_t len);
+bool srv_event_is_volatile(enum srv_event event); /* of use only while it is fresh */
 const char *srv_event_name(enum srv_event event); /* "other" for SRV_EVENT_OTHER */
 
 enum srv_error_type {
@@ -83,7 +87,8 @@ struct srv_metrics {
     uint64_t sent[SRV_EVENT_COUNT];     /* events emitted to a socket, one for each receiver; acks are not counted */
     uint64_t received[SRV_EVENT_COUNT]; /* refused ones too */
     uint64_t errors[SRV_ERROR_COUNT];
-    uint64_t active_sessions; /* agent sessions that are open */
+    uint64_t volatile_dropped; /* websocket_volatile_dropped_total: left out for connections that do not read */
+    uint64_t active_sessions;  /* agent sessions that are open */
     struct srv_metrics_redis redis;
     struct srv_metrics_histogram latency[SRV_EVENT_COUNT]; /* from the event's receipt to its handler's answer */
 };

@@ -205,10 +205,10 @@ size_t srv_outq_take(struct srv_outq *q, struct srv_pool *pool, unsigned char *o
     return taken;
 }
 
-/* Appends the frame at p to the payload; returns its length. Frames are our own: they need no checks. */
-static size_t frame_to_packet(const unsigned char *p, struct aivo_buf *payload)
+/* The lengths of the frame at p. Frames are our own: they need no checks. */
+static size_t frame_header(const unsigned char *p, size_t *payload_len)
 {
-    size_t header = 2, len = p[1];
+    size_t len = p[1], header = 2;
     if (len == 126) {
         header = 4;
         len = (size_t)p[2] << 8 | p[3];
@@ -218,6 +218,14 @@ static size_t frame_to_packet(const unsigned char *p, struct aivo_buf *payload)
         for (int i = 2; i < 10; i++)
             len = len << 8 | p[i];
     }
+    *payload_len = len;
+    return header;
+}
+
+/* Appends the frame at p to the payload; returns its length. */
+static size_t frame_to_packet(const unsigned char *p, struct aivo_buf *payload)
+{
+    size_t len, header = frame_header(p, &len);
     if (payload->len)
         aivo_buf_char(payload, AIVO_EIO_SEPARATOR);
     if (p[0] == 0x82) {
@@ -243,6 +251,32 @@ bool srv_outq_take_payload(struct srv_outq *q, struct srv_pool *pool, struct aiv
     }
     q->bytes = 0;
     return !payload->failed;
+}
+
+void srv_outq_keep_begun(struct srv_outq *q, struct srv_pool *pool)
+{
+    struct srv_chunk *head = q->head;
+    if (!head)
+        return;
+    /* A chunk begins with a frame, and holds whole ones. */
+    const unsigned char *first = head->shared ? head->shared->data : head->data;
+    size_t at = 0, len;
+    while (at < head->start) {
+        at += frame_header(first + at, &len);
+        at += len;
+    }
+    if (at == head->start) {
+        srv_outq_clear(q, pool);
+        return;
+    }
+    while (head->next) {
+        struct srv_chunk *next = head->next;
+        head->next = next->next;
+        chunk_free(pool, next);
+    }
+    q->tail = head;
+    head->end = (uint32_t)at;
+    q->bytes = head->end - head->start;
 }
 
 void srv_outq_clear(struct srv_outq *q, struct srv_pool *pool)

@@ -57,6 +57,8 @@ size_t srv_outq_take(struct srv_outq *q, struct srv_pool *pool, unsigned char *o
 /* Moves everything into a polling payload (0x1e between packets, binary as 'b' and base64). Nothing may have been
  * taken from within the first frame. false: no memory (payload->failed). */
 bool srv_outq_take_payload(struct srv_outq *q, struct srv_pool *pool, struct aivo_buf *payload);
+/* Drops all but the rest of a frame whose beginning was taken: what is written next must not land inside it. */
+void srv_outq_keep_begun(struct srv_outq *q, struct srv_pool *pool);
 void srv_outq_clear(struct srv_outq *q, struct srv_pool *pool);
 
 #endif

@@ -18,7 +18,7 @@ static void closing_expired(void *context, struct srv_timer *timer, uint64_t now
 
 void srv_polling_init(struct srv_engine *e)
 {
-    srv_timers_add(&e->timers, &e->upgrade_list, SRV_ENGINE_UPGRADE_MS, upgrade_expired, e);
+    srv_timers_add(&e->timers, &e->upgrade_list, e->options.upgrade_timeout_ms, upgrade_expired, e);
     srv_timers_add(&e->timers, &e->noop_list, SRV_ENGINE_NOOP_MS, noop_due, e);
     srv_timers_add(&e->timers, &e->closing_list, SRV_ENGINE_CLOSING_MS, closing_expired, e);
 }
@@ -146,7 +146,7 @@ bool srv_session_poll(struct srv_engine *e, struct srv_session *s, struct srv_li
     if (!p)
         return false;
     if (p->get) {
-        srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
+        srv_engine_fault(e, s, SRV_ERROR_BAD_PACKET);
         srv_session_fail(e, s, SRV_REASON_TRANSPORT_ERROR);
         return false;
     }
@@ -163,7 +163,7 @@ bool srv_session_post_begin(struct srv_engine *e, struct srv_session *s, struct 
     if (!p)
         return false;
     if (p->post) {
-        srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
+        srv_engine_fault(e, s, SRV_ERROR_BAD_PACKET);
         srv_session_fail(e, s, SRV_REASON_TRANSPORT_ERROR);
         return false;
     }
@@ -212,7 +212,7 @@ bool srv_session_post(struct srv_engine *e, struct srv_link *link, const char *b
         post_packet(e, s, &packet, now_ms);
     aivo_buf_free(&bytes);
     if (error != AIVO_EIO_OK) {
-        srv_metrics_error(e->metrics, SRV_ERROR_BAD_PACKET);
+        srv_engine_fault(e, s, SRV_ERROR_BAD_PACKET);
         srv_session_fail(e, s, SRV_REASON_PARSE_ERROR);
     }
     return true; /* a Node server says ok to a body that ends the session, too */

@@ -57,6 +57,7 @@ static void turn(uv_prepare_t *handle)
     srv_cluster_flush(server->hub.cluster);
     srv_engine_flush(&server->engine);
     srv_cluster_flush(server->hub.cluster); /* what sessions that ended left to say */
+    srv_gate_turn(server);
     arm_timer(server);
     if (server->poke) {
         server->poke = false;
@@ -73,7 +74,10 @@ static void told_to_end(uv_signal_t *handle, int signum)
 static void told_to_reload(uv_signal_t *handle, int signum)
 {
     (void)signum;
-    srv_tls_reload(handle->data);
+    struct srv_server *server = handle->data;
+    srv_notify_reloading(&server->notify);
+    srv_tls_reload(server);
+    srv_notify_send(&server->notify, "READY=1");
 }
 
 static void start_loop(struct srv_server *server)
@@ -91,6 +95,7 @@ static void start_loop(struct srv_server *server)
     uv_signal_start(&server->sigterm, told_to_end, SIGTERM);
     uv_signal_start(&server->sigint, told_to_end, SIGINT);
     uv_signal_start(&server->sighup, told_to_reload, SIGHUP);
+    srv_housekeeping_start(server);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -208,10 +213,23 @@ static bool start_agents(struct srv_server *server, char *error, size_t error_si
     return srv_outside_new(&server->loop, &server->engine.timers, &options, &server->hub.outside, error, error_size);
 }
 
+static void session_left(void *context, struct srv_session *session)
+{
+    srv_peer_session_left(context, session);
+}
+
+static void session_fault(void *context, struct srv_session *session, enum srv_error_type type)
+{
+    struct srv_server *server = context;
+    srv_audit(&server->audit, type == SRV_ERROR_SLOW_CONSUMER ? SRV_AUDIT_SLOW_CONSUMER : SRV_AUDIT_BAD_PACKET,
+              &session->address, NULL, NULL, srv_server_now(server));
+}
+
 static bool start_parts(struct srv_server *server, char *error, size_t error_size)
 {
     const struct srv_config *config = server->config;
     srv_log_init(&server->log, (enum srv_log_level)config->log_level, config->log_json);
+    server->audit.log = &server->log;
     srv_metrics_init(&server->metrics);
     if (!srv_cors_new(config->cors_origin, &server->cors, error, error_size))
         return false;
@@ -221,16 +239,27 @@ static bool start_parts(struct srv_server *server, char *error, size_t error_siz
     if (server->auth && !check_auth(server, error, error_size))
         return false;
     size_t queue = (size_t)config->max_payload_bytes * 4;
+    if (config->max_send_queue_bytes)
+        queue = config->max_send_queue_bytes;
+    else if (queue < SRV_MAX_QUEUE_BYTES)
+        queue = SRV_MAX_QUEUE_BYTES;
     struct srv_engine_options options = {.ping_interval_ms = config->ping_interval_ms,
                                          .ping_timeout_ms = config->ping_timeout_ms,
+                                         .upgrade_timeout_ms = config->upgrade_timeout_ms,
                                          .max_payload_bytes = config->max_payload_bytes,
-                                         .max_queue_bytes = queue > SRV_MAX_QUEUE_BYTES ? queue : SRV_MAX_QUEUE_BYTES};
+                                         .max_queue_bytes = queue};
+    uint64_t seed;
+    random_bytes(&seed, sizeof seed);
     server->scratch = malloc(LWS_PRE + SRV_WRITE_BYTES);
     if (!server->scratch || !srv_engine_init(&server->engine, &options, &server->metrics, random_bytes) ||
-        !srv_hub_init(&server->hub, &server->engine, config, &server->metrics, &server->log, server->auth)) {
+        !srv_limits_init(&server->limits, config, seed) ||
+        !srv_hub_init(&server->hub, &server->engine, config, &server->metrics, &server->log, server->auth,
+                      &server->limits, &server->audit) ||
+        !srv_gate_init(server)) {
         snprintf(error, error_size, "out of memory");
         return false;
     }
+    server->engine.watch = (struct srv_session_watch){server, session_left, session_fault};
     aivo_buf_init(&server->response);
     if (!srv_cluster_new(&server->hub, &server->loop)) {
         snprintf(error, error_size, "out of memory");
@@ -245,6 +274,7 @@ bool srv_server_start(struct srv_server *server, const struct srv_config *config
     server->config = config;
     server->listen_fd = server->spare_fd = -1;
     server->started_ms = srv_mono_us() / 1000;
+    srv_notify_open(&server->notify);
     raise_fd_limit();
     if (uv_loop_init(&server->loop) != 0) {
         snprintf(error, error_size, "libuv cannot start");
@@ -280,7 +310,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 void srv_server_stop(struct srv_server *server)
 {
     srv_listener_stop(server);
-    srv_hub_drain(&server->hub, true);
+    srv_hub_drain(&server->hub, true, SIZE_MAX);
     if (server->context) {
         lws_context_destroy(server->context);
         uv_run(&server->loop, UV_RUN_NOWAIT); /* libwebsockets' handles finish closing */
@@ -290,6 +320,7 @@ void srv_server_stop(struct srv_server *server)
     srv_hub_free(&server->hub);
     srv_outside_destroy(server->hub.outside);
     srv_engine_free(&server->engine);
+    srv_limits_free(&server->limits);
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
@@ -298,4 +329,5 @@ void srv_server_stop(struct srv_server *server)
     srv_cors_destroy(server->cors);
     aivo_buf_free(&server->response);
     free(server->scratch);
+    srv_notify_close(&server->notify);
 }

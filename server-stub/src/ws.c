@@ -3,6 +3,8 @@
 #include "request.h"
 #include <string.h>
 
+#define WS_REASON_MAX 123 /* of a close frame, by RFC 6455 */
+
 static void ws_flush(struct srv_link *link, struct srv_outq *q)
 {
     struct srv_conn *c = srv_conn_of(link);
@@ -23,6 +25,25 @@ static void ws_flush(struct srv_link *link, struct srv_outq *q)
         lws_callback_on_writable(c->wsi);
 }
 
+/* Writes, or has libwebsockets keep it. While it keeps something already, it returns how much of that it got rid of. */
+static bool write_raw(struct srv_conn *c, unsigned char *out, size_t len)
+{
+    bool behind = lws_partial_buffered(c->wsi);
+    int n = lws_write(c->wsi, out, len, LWS_WRITE_RAW);
+    return behind ? n >= 0 : n == (int)len;
+}
+
+static void ws_finish(struct srv_link *link, struct srv_outq *q)
+{
+    struct srv_conn *c = srv_conn_of(link);
+    unsigned char *out = c->server->scratch + LWS_PRE;
+    while (q->bytes) {
+        size_t n = srv_outq_take(q, &c->server->engine.pool, out, SRV_WRITE_BYTES);
+        if (!write_raw(c, out, n))
+            return; /* dead: what follows will find that out, too */
+    }
+}
+
 static void ws_send(struct srv_link *link, const char *payload, size_t len)
 {
     struct srv_conn *c = srv_conn_of(link);
@@ -38,15 +59,20 @@ static void ws_close(struct srv_link *link, unsigned ws_status)
 {
     struct srv_conn *c = srv_conn_of(link);
     unsigned char *out = c->server->scratch + LWS_PRE;
-    const unsigned char frame[4] = {0x88, 2, (unsigned char)(ws_status >> 8), (unsigned char)ws_status};
+    const char *why = link->farewell ? link->farewell : "";
+    size_t why_len = strnlen(why, WS_REASON_MAX);
+    const unsigned char frame[4] = {0x88, (unsigned char)(2 + why_len), (unsigned char)(ws_status >> 8),
+                                    (unsigned char)ws_status};
     memcpy(out, frame, sizeof frame);
-    bool sent = lws_write(c->wsi, out, sizeof frame, LWS_WRITE_RAW) == (int)sizeof frame;
+    memcpy(out + sizeof frame, why, why_len);
+    size_t len = sizeof frame + why_len;
+    bool sent = write_raw(c, out, len);
     c->status = (uint16_t)ws_status;
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_ACK, sent ? SRV_CLOSE_TIMEOUT_S : LWS_TO_KILL_ASYNC);
     srv_server_poke(c->server);
 }
 
-static const struct srv_link_ops ws_ops = {.flush = ws_flush, .send = ws_send, .close = ws_close};
+static const struct srv_link_ops ws_ops = {.flush = ws_flush, .finish = ws_finish, .send = ws_send, .close = ws_close};
 
 static int established(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
 {
@@ -60,9 +86,14 @@ static int established(struct srv_server *server, struct lws *wsi, struct srv_co
     aivo_buf_init(&c->in);
     server->connections++;
     uint64_t now_ms = srv_server_now(server);
-    if (!request.query.has_sid)
-        return srv_session_open(&server->engine, srv_request_hooks(&request), &c->link, now_ms) ? 0 : -1;
-    struct srv_session *s = srv_session_find(&server->engine, request.query.sid);
+    struct srv_session *s;
+    if (!request.query.has_sid) {
+        s = srv_session_open(&server->engine, srv_request_hooks(&request), &c->link, now_ms);
+        if (s)
+            srv_peer_session_opened(server, wsi, s);
+        return s ? 0 : -1;
+    }
+    s = srv_session_find(&server->engine, request.query.sid);
     if (!s || !srv_session_probe(&server->engine, s, &c->link, now_ms))
         ws_close(&c->link, SRV_WS_NORMAL);
     return 0;
@@ -70,7 +101,10 @@ static int established(struct srv_server *server, struct lws *wsi, struct srv_co
 
 static int hang_up(struct srv_conn *c, struct lws *wsi, enum srv_error_type error, unsigned status)
 {
-    srv_metrics_error(&c->server->metrics, error);
+    if (error == SRV_ERROR_PAYLOAD_TOO_LARGE)
+        srv_peer_fault(c->server, wsi, SRV_AUDIT_TOO_LARGE, error, "WebSocket");
+    else
+        srv_metrics_error(&c->server->metrics, error);
     srv_link_lost(&c->server->engine, &c->link, SRV_REASON_TRANSPORT_ERROR);
     lws_close_reason(wsi, (enum lws_close_status)status, NULL, 0);
     return -1;
@@ -115,7 +149,7 @@ static void closed(struct srv_conn *c, struct lws *wsi)
         return;
     bool error = c->link.session && !c->peer_closed && closed_for_error(wsi);
     if (error)
-        srv_metrics_error(&c->server->metrics, SRV_ERROR_BAD_PACKET);
+        srv_peer_fault(c->server, wsi, SRV_AUDIT_BAD_PACKET, SRV_ERROR_BAD_PACKET, "WebSocket frame");
     srv_link_lost(&c->server->engine, &c->link, error ? SRV_REASON_TRANSPORT_ERROR : SRV_REASON_TRANSPORT_CLOSE);
     aivo_buf_free(&c->in);
     c->server->connections--;

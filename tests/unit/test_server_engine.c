@@ -65,7 +65,7 @@ static void fake_answer(struct srv_link *link, const char *payload, size_t len)
     f->answer[len] = '\0';
 }
 
-static const struct srv_link_ops fake_ops = {fake_flush, fake_send, fake_close, fake_answer};
+static const struct srv_link_ops fake_ops = {fake_flush, NULL, fake_send, fake_close, fake_answer};
 
 static void on_open(struct srv_engine *e, struct srv_session *s, uint64_t now_ms)
 {
@@ -91,7 +91,7 @@ static void on_close(struct srv_engine *e, struct srv_session *s, enum srv_reaso
     why = reason;
 }
 
-static const struct srv_session_hooks hooks = {on_open, on_message, on_close};
+static const struct srv_session_hooks hooks = {on_open, on_message, on_close, NULL};
 
 static struct fake_link *new_link(void)
 {
@@ -104,7 +104,7 @@ static struct fake_link *new_link(void)
 static int setup(void **state)
 {
     (void)state;
-    const struct srv_engine_options options = {1000, 500, 1000000, 10000};
+    const struct srv_engine_options options = {1000, 500, 10000, 1000000, 10000};
     opened = closed_count = messages = 0;
     srv_metrics_init(&metrics);
     assert_true(srv_engine_init(&engine, &options, &metrics, fake_random));
@@ -340,11 +340,11 @@ static void upgrade(void **state)
     hear(ws, "2probe", 10);
     assert_string_equal(said(ws), "3probe");
     srv_timer_stop(&s->heartbeat); /* not what this is about */
-    at(SRV_ENGINE_UPGRADE_MS);
+    at(10000);
     assert_int_equal(ws->closes, 1);
     assert_int_equal(s->state, SRV_SESSION_OPEN);
 
-    uint64_t now_ms = SRV_ENGINE_UPGRADE_MS + 1;
+    uint64_t now_ms = 10000 + 1;
     assert_true(srv_session_probe(&engine, s, &ws->link, now_ms));
     hear(ws, "2probe", now_ms);
     ws->len = 0;

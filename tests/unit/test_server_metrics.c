@@ -68,7 +68,7 @@ static void test_text_at_start(void **state)
     int helps = 0;
     for (const char *at = out.data; (at = strstr(at, "# HELP ")) != NULL; at++)
         helps++;
-    assert_int_equal(helps, 8);
+    assert_int_equal(helps, 9);
 }
 
 /* Counts appear where they were counted. */
