@@ -123,14 +123,22 @@ static const char *keep(struct diag_report *r, const char *text, size_t len)
     return copy->text;
 }
 
+/* Without the beginning of a last character whose end was cut off. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    size_t lead = len;
+    while (lead > 0 && len - lead < 3 && aivo_utf8_tail((unsigned char)text[lead - 1]))
+        lead--;
+    if (lead == 0 || (unsigned char)text[lead - 1] < 0xc0)
+        return len;
+    return character(text + lead - 1, len - lead + 1) ? len : lead - 1;
+}
+
 static const char *keep_format(struct diag_report *r, const char *format, va_list args)
 {
     char text[DIAG_TEXT];
     int n = vsnprintf(text, sizeof text, format, args);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    if (n >= (int)sizeof text)
-        while (len > 0 && aivo_utf8_tail((unsigned char)text[len])) /* cut at a character's edge: text[len] is gone */
-            len--;
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : whole_characters(text, sizeof text - 1);
     return keep(r, text, len);
 }
 
