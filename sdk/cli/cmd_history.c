@@ -47,23 +47,24 @@ static double loss_of(uint64_t lost, uint64_t observed)
 
 static void row_json(const struct history *history, const struct aivo_history_row *row, char *out, size_t size)
 {
-    char time[CLI_TIME_MAX], a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX], d[CLI_FIGURE_MAX],
-        e[CLI_FIGURE_MAX];
-    cli_time_text(row->time_ms, time);
+    char time[AIVO_RENDER_TIME_MAX], a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX],
+        d[AIVO_RENDER_FIGURE_MAX], e[AIVO_RENDER_FIGURE_MAX];
+    aivo_render_time(row->time_ms, time);
     snprintf(out, size,
              "{\"time\":\"%s\",\"span\":\"%s\",\"samples\":%u,\"min_ms\":%s,\"p50_ms\":%s,\"p95_ms\":%s,\"max_ms\":%s,"
              "\"lost\":%llu,\"loss_samples\":%llu,\"loss_pct\":%s,\"worst\":\"%s\",\"events\":%u}",
-             time, spans[history->span], row->samples, cli_figure_json(row->min_ms, a), cli_figure_json(row->p50_ms, b),
-             cli_figure_json(row->p95_ms, c), cli_figure_json(row->max_ms, d), (unsigned long long)row->lost,
-             (unsigned long long)row->loss_samples, cli_figure_json(loss_of(row->lost, row->loss_samples), e),
+             time, spans[history->span], row->samples, aivo_render_json_figure(row->min_ms, a),
+             aivo_render_json_figure(row->p50_ms, b), aivo_render_json_figure(row->p95_ms, c),
+             aivo_render_json_figure(row->max_ms, d), (unsigned long long)row->lost,
+             (unsigned long long)row->loss_samples, aivo_render_json_figure(loss_of(row->lost, row->loss_samples), e),
              aivo_level_name(row->worst), row->events);
 }
 
 static void row_csv(const struct history *history, const struct aivo_history_row *row, char *out, size_t size)
 {
-    char time[CLI_TIME_MAX], a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX], d[CLI_FIGURE_MAX],
-        e[CLI_FIGURE_MAX];
-    cli_time_text(row->time_ms, time);
+    char time[AIVO_RENDER_TIME_MAX], a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX],
+        d[AIVO_RENDER_FIGURE_MAX], e[AIVO_RENDER_FIGURE_MAX];
+    aivo_render_time(row->time_ms, time);
     snprintf(out, size, "%s,%s,%u,%s,%s,%s,%s,%llu,%llu,%s,%s,%u", time, spans[history->span], row->samples,
              cli_figure_csv(row->min_ms, a), cli_figure_csv(row->p50_ms, b), cli_figure_csv(row->p95_ms, c),
              cli_figure_csv(row->max_ms, d), (unsigned long long)row->lost, (unsigned long long)row->loss_samples,
@@ -72,20 +73,22 @@ static void row_csv(const struct history *history, const struct aivo_history_row
 
 static void row_text(const struct history *history, const struct aivo_history_row *row, char *out, size_t size)
 {
-    char time[CLI_TIME_MAX], a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX], d[CLI_FIGURE_MAX];
-    char loss[CLI_FIGURE_MAX] = "-";
-    cli_time_text(row->time_ms, time);
+    char time[AIVO_RENDER_TIME_MAX], a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX],
+        d[AIVO_RENDER_FIGURE_MAX];
+    char loss[AIVO_RENDER_FIGURE_MAX] = "-";
+    aivo_render_time(row->time_ms, time);
     if (row->loss_samples > 0) {
         snprintf(loss, sizeof(loss), "%.1f%%", loss_of(row->lost, row->loss_samples));
     }
     if (history->span == AIVO_HISTORY_SAMPLES) {
-        snprintf(out, size, "%-24s  %9s  %4llu  %-9s  %s", time, cli_figure_text(row->p50_ms, a),
+        snprintf(out, size, "%-24s  %9s  %4llu  %-9s  %s", time, aivo_render_figure(row->p50_ms, a),
                  (unsigned long long)row->lost, aivo_level_name(row->worst), row->events ? "changed" : "");
     } else {
         time[16] = '\0'; /* it begins at a whole minute */
         snprintf(out, size, "%sZ  %7u  %8s %8s %8s %8s  %6s  %-9s  %6u", time, row->samples,
-                 cli_figure_text(row->min_ms, a), cli_figure_text(row->p50_ms, b), cli_figure_text(row->p95_ms, c),
-                 cli_figure_text(row->max_ms, d), loss, aivo_level_name(row->worst), row->events);
+                 aivo_render_figure(row->min_ms, a), aivo_render_figure(row->p50_ms, b),
+                 aivo_render_figure(row->p95_ms, c), aivo_render_figure(row->max_ms, d), loss,
+                 aivo_level_name(row->worst), row->events);
     }
     for (size_t end = strlen(out); end > 0 && out[end - 1] == ' '; end--) {
         out[end - 1] = '\0';
@@ -158,7 +161,7 @@ static void tell(const struct history *history)
                 history->flags.events ? " of which the level changed" : "");
         return;
     }
-    char loss[CLI_FIGURE_MAX] = "";
+    char loss[AIVO_RENDER_FIGURE_MAX] = "";
     if (history->loss_samples > 0) {
         snprintf(loss, sizeof(loss), " (%.2f%%)", loss_of(history->lost, history->loss_samples));
     }

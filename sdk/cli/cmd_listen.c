@@ -29,10 +29,10 @@ static char *event_line(const struct aivo_message *message, bool plain)
     cJSON *name = cJSON_CreateString(message->event ? message->event : "");
     char *quoted = name ? cJSON_PrintUnformatted(name) : NULL;
     char *event = quoted ? cli_json_line(quoted, strlen(quoted)) : NULL;
-    char time[CLI_TIME_MAX];
+    char time[AIVO_RENDER_TIME_MAX];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    cli_time_text((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, time);
+    aivo_render_time((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, time);
     char *line = NULL;
     if (args && event && asprintf(&line, "{\"time\":\"%s\",\"event\":%s,\"args\":%s}", time, event, args) < 0) {
         line = NULL;

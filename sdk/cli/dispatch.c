@@ -4,8 +4,8 @@
 #include <aivo/aivo.h>
 #include <string.h>
 
-const struct cli_command *const cli_commands[] = {&cli_watch, &cli_history, &cli_emit, &cli_listen,
-                                                  &cli_queue, &cli_token,   NULL};
+const struct cli_command *const cli_commands[] = {&cli_diagnose, &cli_watch, &cli_history, &cli_emit,
+                                                  &cli_listen,   &cli_queue, &cli_token,   NULL};
 
 static void print_overview(FILE *out)
 {

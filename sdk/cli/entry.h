@@ -16,4 +16,9 @@ int cli_end(int code);
 /* Runs the subcommand that argv[1] names. */
 int cli_dispatch(int argc, char **argv);
 
+/* Does all that `aivo diagnose ARGUMENTS...` does, argv[0] being the first argument, and returns its exit code: for a
+ * program that offers it as one of its options. Needs no display; standard output, standard error and signals are the
+ * process's. */
+int cli_diagnose_main(int argc, char **argv);
+
 #endif

@@ -62,25 +62,25 @@ size_t cli_sparkline(const struct cli_recent *recent, size_t width, bool unicode
     return count;
 }
 
-const char *cli_figure_short(double value, char out[CLI_FIGURE_MAX])
+const char *cli_figure_short(double value, char out[AIVO_RENDER_FIGURE_MAX])
 {
     if (!isfinite(value)) {
         return "-";
     }
-    snprintf(out, CLI_FIGURE_MAX, "%.*f", value < 9.95 ? 1 : 0, value);
+    snprintf(out, AIVO_RENDER_FIGURE_MAX, "%.*f", value < 9.95 ? 1 : 0, value);
     return out;
 }
 
 static void put_short_percentiles(struct cli_text *text, const struct aivo_quality *q)
 {
-    char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
+    char a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX];
     cli_put(text, "p50/95/99 %s/%s/%s", cli_figure_short(q->p50_ms, a), cli_figure_short(q->p95_ms, b),
             cli_figure_short(q->p99_ms, c));
 }
 
 static void put_short_loss(struct cli_text *text, const struct aivo_quality *q, bool unicode)
 {
-    char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
+    char a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX];
     cli_put(text, "loss %s%% (%s%s%s)", cli_figure_short(q->loss_pct, a), cli_figure_short(q->loss_low_pct, b),
             unicode ? "–" : "-", cli_figure_short(q->loss_high_pct, c));
 }

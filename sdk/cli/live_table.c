@@ -86,14 +86,14 @@ static void put_histogram(struct cli_text *text, const struct cli_snapshot *snap
                           const struct cli_look *look)
 {
     double least, greatest;
-    char low[CLI_FIGURE_MAX], high[CLI_FIGURE_MAX], row[CLI_HISTOGRAM_MAX * 3 + 8];
+    char low[AIVO_RENDER_FIGURE_MAX], high[AIVO_RENDER_FIGURE_MAX], row[CLI_HISTOGRAM_MAX * 3 + 8];
     struct cli_histogram h;
     size_t height = look->rows >= ROOM_ROWS ? HIST_ROWS : 1;
     if (!cli_recent_range(recent, &least, &greatest)) {
         return;
     }
-    cli_figure_text(least, low);
-    cli_figure_text(greatest, high);
+    aivo_render_figure(least, low);
+    aivo_render_figure(greatest, high);
     size_t margin = strlen(low) + strlen(" ms ") + 1;
     size_t beside = margin + 1 + strlen(high) + strlen(" ms") + 5; /* 5: the last mark may stand out */
     if (look->columns < beside + 10 || !cli_histogram_of(recent, look->columns - beside, least, greatest, &h)) {
@@ -220,7 +220,8 @@ static void put_table_head(struct cli_text *text, const struct layout *l, const 
         cli_put(text, "  %-*s", (int)l->spark, "latest");
     }
     if (l->spread > 0 && l->has_scale) {
-        char low[CLI_FIGURE_MAX], high[CLI_FIGURE_MAX], left[CLI_FIGURE_MAX + 8], right[CLI_FIGURE_MAX + 8];
+        char low[AIVO_RENDER_FIGURE_MAX], high[AIVO_RENDER_FIGURE_MAX], left[AIVO_RENDER_FIGURE_MAX + 8],
+            right[AIVO_RENDER_FIGURE_MAX + 8];
         snprintf(left, sizeof(left), "%s ms", cli_figure_short(l->low_ms, low));
         snprintf(right, sizeof(right), "%s ms", cli_figure_short(l->high_ms, high));
         size_t both = strlen(left) + strlen(right);
@@ -235,8 +236,8 @@ static void put_table_figures(struct cli_text *text, const struct cli_live_row *
                               bool unicode)
 {
     const struct aivo_quality *q = &row->snapshot.quality;
-    char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
-    cli_put(text, "  %6s", cli_figure_text(q->latency_ms, a));
+    char a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX];
+    cli_put(text, "  %6s", aivo_render_figure(q->latency_ms, a));
     const struct {
         bool shown;
         double ms;

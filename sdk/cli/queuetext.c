@@ -243,8 +243,8 @@ static void put_label(FILE *out, const char *label)
 /* "2026-01-31T12:00:00.123Z (3 min ago)" or "(in 3 min)" */
 static void put_time(FILE *out, int64_t at_ms, int64_t now_ms)
 {
-    char time[CLI_TIME_MAX], span[CLI_SPAN_MAX];
-    cli_time_text(at_ms, time);
+    char time[AIVO_RENDER_TIME_MAX], span[CLI_SPAN_MAX];
+    aivo_render_time(at_ms, time);
     bool past = at_ms <= now_ms;
     cli_span_text(past ? now_ms - at_ms : at_ms - now_ms, span);
     fprintf(out, "%s (%s%s%s)", time, past ? "" : "in ", span, past ? " ago" : "");
@@ -319,8 +319,8 @@ static void add_time(cJSON *object, const char *key, int64_t unix_ms)
         cJSON_AddNullToObject(object, key);
         return;
     }
-    char time[CLI_TIME_MAX];
-    cli_time_text(unix_ms, time);
+    char time[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(unix_ms, time);
     cJSON_AddStringToObject(object, key, time);
 }
 

@@ -5,57 +5,16 @@
 #include <string.h>
 #include <time.h>
 
-void cli_time_text(int64_t unix_ms, char out[CLI_TIME_MAX])
+const char *cli_figure_csv(double value, char out[AIVO_RENDER_FIGURE_MAX])
 {
-    int64_t ms = ((unix_ms % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)((unix_ms - ms) / 1000);
-    struct tm tm;
-    if (!gmtime_r(&seconds, &tm)) {
-        memset(&tm, 0, sizeof(tm));
-        tm.tm_year = 70;
-        tm.tm_mday = 1;
-    }
-    size_t used = strftime(out, CLI_TIME_MAX - 6, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + used, CLI_TIME_MAX - used, ".%03dZ", (int)ms);
-}
-
-const char *cli_figure_json(double value, char out[CLI_FIGURE_MAX])
-{
-    if (!isfinite(value)) {
-        return "null";
-    }
-    if (fabs(value) >= 1e15) {
-        snprintf(out, CLI_FIGURE_MAX, "%.15g", value);
-        return out;
-    }
-    snprintf(out, CLI_FIGURE_MAX, "%.3f", value);
-    size_t end = strlen(out);
-    while (out[end - 1] == '0') {
-        end--;
-    }
-    out[out[end - 1] == '.' ? end - 1 : end] = '\0';
-    return strcmp(out, "-0") == 0 ? "0" : out;
-}
-
-const char *cli_figure_csv(double value, char out[CLI_FIGURE_MAX])
-{
-    return isfinite(value) ? cli_figure_json(value, out) : "";
-}
-
-const char *cli_figure_text(double value, char out[CLI_FIGURE_MAX])
-{
-    if (!isfinite(value)) {
-        return "-";
-    }
-    snprintf(out, CLI_FIGURE_MAX, "%.*f", value < 10 ? 2 : value < 100 ? 1 : 0, value);
-    return out;
+    return isfinite(value) ? aivo_render_json_figure(value, out) : "";
 }
 
 /* Adds a figure; what is not known is null. */
 static void add_figure(cJSON *object, const char *key, double value)
 {
-    char text[CLI_FIGURE_MAX];
-    cJSON_AddRawToObject(object, key, cli_figure_json(value, text));
+    char text[AIVO_RENDER_FIGURE_MAX];
+    cJSON_AddRawToObject(object, key, aivo_render_json_figure(value, text));
 }
 
 static void add_count(cJSON *object, const char *key, uint64_t value)
@@ -131,8 +90,8 @@ char *cli_snapshot_json(const struct cli_snapshot *snapshot)
 {
     const struct aivo_quality *q = &snapshot->quality;
     cJSON *object = cJSON_CreateObject();
-    char time[CLI_TIME_MAX];
-    cli_time_text(q->time_ms, time);
+    char time[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(q->time_ms, time);
     cJSON_AddStringToObject(object, "time", time);
     cJSON_AddStringToObject(object, "url", snapshot->url);
     cJSON_AddStringToObject(object, "state", state_name(snapshot));
@@ -162,9 +121,9 @@ static void put_loss(struct cli_text *text, const struct aivo_quality *q)
 
 static void put_percentiles(struct cli_text *text, const struct aivo_quality *q)
 {
-    char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
-    cli_put(text, "p50 %s p95 %s p99 %s", cli_figure_text(q->p50_ms, a), cli_figure_text(q->p95_ms, b),
-            cli_figure_text(q->p99_ms, c));
+    char a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX];
+    cli_put(text, "p50 %s p95 %s p99 %s", aivo_render_figure(q->p50_ms, a), aivo_render_figure(q->p95_ms, b),
+            aivo_render_figure(q->p99_ms, c));
 }
 
 const char *cli_stability(const struct aivo_quality *q)
@@ -174,8 +133,8 @@ const char *cli_stability(const struct aivo_quality *q)
 
 void cli_put_latency(struct cli_text *text, const struct aivo_quality *q)
 {
-    char a[CLI_FIGURE_MAX];
-    cli_put(text, "%s ms", cli_figure_text(q->latency_ms, a));
+    char a[AIVO_RENDER_FIGURE_MAX];
+    cli_put(text, "%s ms", aivo_render_figure(q->latency_ms, a));
 }
 
 /* What cost most, where it cost a whole point. */
@@ -213,7 +172,7 @@ static void put_csv_causes(struct cli_text *text, const struct aivo_quality *q)
 {
     cli_put(text, ",");
     for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
-        char a[CLI_FIGURE_MAX];
+        char a[AIVO_RENDER_FIGURE_MAX];
         cli_put(text, "%s%s:%s", i ? " " : "", aivo_cause_name(q->causes[i].cause),
                 cli_figure_csv(q->causes[i].points, a));
     }
@@ -223,7 +182,7 @@ void cli_snapshot_csv(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX
 {
     const struct aivo_quality *q = &snapshot->quality;
     struct cli_text text = {.data = out, .size = CLI_LINE_MAX};
-    char time[CLI_TIME_MAX], a[CLI_FIGURE_MAX];
+    char time[AIVO_RENDER_TIME_MAX], a[AIVO_RENDER_FIGURE_MAX];
     const double before[] = {q->latency_ms,
                              q->avg_latency_ms,
                              q->min_latency_ms,
@@ -237,7 +196,7 @@ void cli_snapshot_csv(const struct cli_snapshot *snapshot, char out[CLI_LINE_MAX
                              q->uplink_loss_pct,
                              q->downlink_loss_pct};
     const double after[] = {q->network_ms, q->edge_ms, q->handler_ms};
-    cli_time_text(q->time_ms, time);
+    aivo_render_time(q->time_ms, time);
     cli_put(&text, "%s,", time);
     put_csv_text(&text, snapshot->url);
     cli_put(&text, ",%s,%s,%d", state_name(snapshot), aivo_level_name(q->level), q->score);
@@ -263,8 +222,8 @@ void cli_snapshot_text(const struct cli_snapshot *snapshot, bool with_url, char 
 {
     const struct aivo_quality *q = &snapshot->quality;
     struct cli_text text = {.data = out, .size = CLI_LINE_MAX};
-    char time[CLI_TIME_MAX];
-    cli_time_text(q->time_ms, time);
+    char time[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(q->time_ms, time);
     cli_put(&text, "%s %s%s%-9s %3d  ", time, with_url ? snapshot->url : "", with_url ? " " : "",
             aivo_level_name(q->level), q->score);
     if (snapshot->state != AIVO_STATE_CONNECTED) {

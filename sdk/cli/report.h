@@ -8,6 +8,7 @@
 #define CLI_REPORT_H
 
 #include "flags.h"
+#include "render/render.h"
 #include <aivo/client.h>
 #include <aivo/quality.h>
 
@@ -23,16 +24,8 @@ struct cli_snapshot {
 
 /* ---- pure ---- */
 
-/* "2026-01-31T12:00:00.123Z" */
-#define CLI_TIME_MAX 32
-void cli_time_text(int64_t unix_ms, char out[CLI_TIME_MAX]);
-/* A figure as JSON has it: three decimals at most, null when it is not known. Returns out. */
-#define CLI_FIGURE_MAX 48
-const char *cli_figure_json(double value, char out[CLI_FIGURE_MAX]);
-/* The same for CSV, where what is not known is nothing. */
-const char *cli_figure_csv(double value, char out[CLI_FIGURE_MAX]);
-/* A figure for people, with as many digits as it deserves; "-" when it is not known. */
-const char *cli_figure_text(double value, char out[CLI_FIGURE_MAX]);
+/* aivo_render_json_figure() for CSV, where what is not known is nothing. */
+const char *cli_figure_csv(double value, char out[AIVO_RENDER_FIGURE_MAX]);
 /* The snapshot as one line of JSON with exactly the keys of docs/cli.md; unknown is null. Owned by the caller; NULL
  * when memory is short. */
 char *cli_snapshot_json(const struct cli_snapshot *snapshot);
@@ -90,7 +83,7 @@ struct cli_look {
 };
 const char *cli_level_colour(enum aivo_level level);
 /* A figure for where every column counts; "-" when it is not known. */
-const char *cli_figure_short(double value, char out[CLI_FIGURE_MAX]);
+const char *cli_figure_short(double value, char out[AIVO_RENDER_FIGURE_MAX]);
 /* The live line, without a line break. What does not fit is left out, the least important first. */
 void cli_live_line(const struct cli_snapshot *snapshot, const struct cli_recent *recent, const struct cli_look *look,
                    char out[CLI_LINE_MAX]);

@@ -64,12 +64,12 @@ static struct cli_snapshot known(void)
 static void test_time(void **state)
 {
     (void)state;
-    char text[CLI_TIME_MAX];
-    cli_time_text(0, text);
+    char text[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(0, text);
     assert_string_equal(text, "1970-01-01T00:00:00.000Z");
-    cli_time_text(1767225599123, text);
+    aivo_render_time(1767225599123, text);
     assert_string_equal(text, "2025-12-31T23:59:59.123Z");
-    cli_time_text(-1, text);
+    aivo_render_time(-1, text);
     assert_string_equal(text, "1969-12-31T23:59:59.999Z");
 }
 
