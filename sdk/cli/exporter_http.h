@@ -26,7 +26,7 @@ struct exporter_request {
 
 /* Is the head of a request complete in these bytes? Its length with the blank line, or 0. */
 size_t exporter_head_len(const char *bytes, size_t len);
-/* Reads a complete head. Returns 0, or the status that answers it: 400, 405, 414. */
+/* Reads a complete head. Returns 0, or the status that answers it: 400 or 405. */
 int exporter_parse(const char *head, size_t len, struct exporter_request *out);
 
 #endif

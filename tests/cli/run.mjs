@@ -3,9 +3,10 @@
 //   AIVO_BUILD=build/dev node tests/cli/run.mjs [FILE.json | TEXT OF A NAME]...
 //
 // The last line is "N passed, N failed, N skipped".
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { X509Certificate, createHash, createHmac } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -139,7 +140,7 @@ function startBeside(beside, cwd) {
     let text = '';
     const read = (data) => {
       text += data;
-      if (new RegExp(beside.after, 'm').test(text)) done({ stop: () => stopChild(child) });
+      if (new RegExp(beside.after, 'm').test(text)) done({ stop: () => stopChild(child), text });
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
@@ -198,6 +199,27 @@ function checkJson(text, wanted, problems) {
   }
 }
 
+// The validator of docs/diagnose.schema.json, made once, when first asked for.
+let validate;
+function checkSchema(text, wanted, problems) {
+  if (!wanted) return;
+  if (!validate) {
+    const Ajv = createRequire(join(here, '../e2e/package.json'))('ajv/dist/2020.js').default;
+    const schema = JSON.parse(readFileSync(join(here, '../../docs/diagnose.schema.json'), 'utf8'));
+    validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
+  }
+  for (const line of text.split('\n').filter((one) => one !== '')) {
+    if (!validate(JSON.parse(line))) problems.push(`not as the schema wants it: ${JSON.stringify(validate.errors)}`);
+  }
+}
+
+// What Prometheus' own tool says of standard output: nothing.
+function checkMetrics(text, wanted, problems) {
+  if (!wanted) return;
+  const said = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  if (said.status !== 0 || said.stdout + said.stderr !== '') problems.push(`promtool: ${said.stdout}${said.stderr}${said.error ?? ''}`);
+}
+
 function checkJwt(text, wanted, problems) {
   if (!wanted) return;
   const [head, body, signature] = text.trim().split('.');
@@ -217,6 +239,8 @@ function check(step, result) {
   checkTexts('stdout', result.stdout, step.stdout, problems);
   checkTexts('stderr', result.stderr, step.stderr, problems);
   checkJson(result.stdout, step.json, problems);
+  checkSchema(result.stdout, step.schema, problems);
+  checkMetrics(result.stdout, step.promtool, problems);
   checkJwt(result.stdout, step.jwt, problems);
   if (step.atLeastMs && result.ms < step.atLeastMs) problems.push(`it ended after ${result.ms} ms`);
   if (step.atMostMs && result.ms > step.atMostMs) problems.push(`it took ${result.ms} ms`);
@@ -277,6 +301,9 @@ async function runCase(test) {
       if (step.beside !== undefined) {
         await state.beside?.stop();
         state.beside = step.beside ? await startBeside(substitute(step.beside, state.vars), state.cwd) : undefined;
+        for (const [name, pattern] of Object.entries(step.beside?.keep ?? {})) {
+          state.vars[name] = new RegExp(pattern, 'm').exec(state.beside.text)?.[1] ?? `no ${name}`;
+        }
       }
       const ready = substitute({ ...step, peer: undefined, server: undefined }, state.vars);
       const result = await runStep(ready, state.cwd);

@@ -119,9 +119,7 @@ char *aivo_render_clean(const char *text, char *out, size_t size)
 
 bool aivo_render_is_personal(const char *key)
 {
-    static const char *const personal[] = {"user",      "user_id", "subject_id", "sub",        "learner_id",
-                                           "learnerId", "userId",  "sid",        "session_id", "session",
-                                           "email",     "jti",     "token_id"};
+    static const char *const personal[] = {"sid", "token_subject", "server_data", "cookie", "user", "learner_id"};
     for (size_t i = 0; i < sizeof(personal) / sizeof(personal[0]); i++) {
         if (strcmp(key, personal[i]) == 0) {
             return true;

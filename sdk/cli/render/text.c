@@ -4,7 +4,9 @@
 #include <string.h>
 
 #define TITLE_COLUMNS 25 /* "Namespace and credentials" */
-#define INDENT        8  /* of reasons and fixes that stand below their stage */
+#define REASON_MIN    26 /* columns beside the stage; with fewer the reason stands below it */
+#define QUALITY_AT    18
+#define INDENT        8 /* of reasons and fixes that stand below their stage */
 
 static const char *colour_of(enum aivo_diagnose_status status)
 {
@@ -112,11 +114,25 @@ void aivo_render_text_stage(FILE *out, const struct aivo_diagnose_result *result
     if (isfinite(result->time_ms)) {
         snprintf(took, sizeof(took), "%s ms", aivo_render_figure(result->time_ms, time));
     }
-    fprintf(out, "  %s%-4s%s  %-*s %10s  ", look->colour ? colour_of(result->status) : "",
-            aivo_diagnose_status_name(result->status), look->colour ? "\033[0m" : "", TITLE_COLUMNS,
-            aivo_diagnose_stage_title(result->stage), took);
     size_t at = 2 + 4 + 2 + TITLE_COLUMNS + 1 + 10 + 2;
-    put_clean(out, result->reason, at, look->columns >= at + 30 || look->columns == 0 ? at : INDENT, look);
+    bool below = look->columns > 0 && look->columns < at + REASON_MIN;
+    if (below && look->columns < at) { /* nor does the time fit beside every title */
+        const char *title = aivo_diagnose_stage_title(result->stage);
+        bool fits = 2 + 4 + 2 + strlen(title) + 1 + strlen(took) < look->columns;
+        fprintf(out, "  %s%-4s%s  %s%s%s", look->colour ? colour_of(result->status) : "",
+                aivo_diagnose_status_name(result->status), look->colour ? "\033[0m" : "", title,
+                *took && fits ? " " : "", fits ? took : "");
+    } else {
+        fprintf(out, "  %s%-4s%s  %-*s %10s%s", look->colour ? colour_of(result->status) : "",
+                aivo_diagnose_status_name(result->status), look->colour ? "\033[0m" : "", TITLE_COLUMNS,
+                aivo_diagnose_stage_title(result->stage), took, below ? "" : "  ");
+    }
+    if (!below) {
+        put_clean(out, result->reason, at, at, look);
+    } else { /* below it */
+        fprintf(out, "\n%*s", INDENT, "");
+        put_clean(out, result->reason, INDENT, INDENT, look);
+    }
     put_fix(out, result->fix, look);
     for (size_t i = 1; i < result->finding_count; i++) { /* the first is the reason */
         fprintf(out, "%*s%s: ", INDENT, "", aivo_diagnose_status_name(result->findings[i].status));
@@ -128,86 +144,82 @@ void aivo_render_text_stage(FILE *out, const struct aivo_diagnose_result *result
     }
 }
 
-static void put_loss(FILE *out, const struct aivo_quality *q, bool unicode)
+/* A line of the quality: its name, and words that are broken below one another. */
+static void put_line(FILE *out, const char *name, const char *words, const struct aivo_render_look *look)
 {
-    if (!isfinite(q->loss_pct)) {
-        return;
+    if (*words) {
+        fprintf(out, "  %-15s ", name);
+        put_words(out, words, QUALITY_AT, QUALITY_AT, look->columns);
     }
-    fprintf(out, "  loss            %.1f%%", q->loss_pct);
-    if (isfinite(q->loss_low_pct) && isfinite(q->loss_high_pct)) {
-        fprintf(out, " (95 %% sure: %.1f%s%.1f)", q->loss_low_pct, unicode ? "–" : "-", q->loss_high_pct);
-    }
-    if (isfinite(q->uplink_loss_pct)) {
-        fprintf(out, ", there %.1f%%", q->uplink_loss_pct);
-    }
-    if (isfinite(q->downlink_loss_pct)) {
-        fprintf(out, ", back %.1f%%", q->downlink_loss_pct);
-    }
-    fputs(q->loss_source == AIVO_LOSS_PROBES ? " (unanswered probes: this system does not count packets)\n" : "\n",
-          out);
 }
 
-static void put_layers(FILE *out, const struct aivo_quality *q)
+static void put_loss(FILE *out, const struct aivo_quality *q, const struct aivo_render_look *look)
+{
+    char interval[64] = "", up[48] = "", down[48] = "", line[256] = "";
+    if (isfinite(q->loss_low_pct) && isfinite(q->loss_high_pct)) {
+        snprintf(interval, sizeof(interval), " (95 %% sure: %.1f%s%.1f)", q->loss_low_pct, look->unicode ? "–" : "-",
+                 q->loss_high_pct);
+    }
+    if (isfinite(q->uplink_loss_pct)) {
+        snprintf(up, sizeof(up), ", there %.1f%%", q->uplink_loss_pct);
+    }
+    if (isfinite(q->downlink_loss_pct)) {
+        snprintf(down, sizeof(down), ", back %.1f%%", q->downlink_loss_pct);
+    }
+    if (isfinite(q->loss_pct)) {
+        snprintf(line, sizeof(line), "%.1f%%%s%s%s%s", q->loss_pct, interval, up, down,
+                 q->loss_source == AIVO_LOSS_PROBES ? " (unanswered probes: this system does not count packets)" : "");
+    }
+    put_line(out, "loss", line, look);
+}
+
+static void put_layers(FILE *out, const struct aivo_quality *q, const struct aivo_render_look *look)
 {
     const struct {
         const char *name;
         double ms;
     } layers[] = {{"network", q->network_ms}, {"edge", q->edge_ms}, {"handler", q->handler_ms}};
-    const char *comma = "  where it goes   ";
-    char figure[AIVO_RENDER_FIGURE_MAX];
-    bool any = false;
+    char line[256] = "";
+    size_t used = 0;
     for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+        char figure[AIVO_RENDER_FIGURE_MAX];
         if (isfinite(layers[i].ms)) {
-            fprintf(out, "%s%s %s ms", comma, layers[i].name, aivo_render_figure(layers[i].ms, figure));
-            comma = ", ";
-            any = true;
+            int wrote = snprintf(line + used, sizeof(line) - used, "%s%s %s ms", used ? ", " : "", layers[i].name,
+                                 aivo_render_figure(layers[i].ms, figure));
+            used += wrote > 0 && (size_t)wrote < sizeof(line) - used ? (size_t)wrote : 0;
         }
     }
-    fputs(any ? "\n" : "", out);
+    put_line(out, "where it goes", line, look);
 }
 
-static void put_causes(FILE *out, const struct aivo_quality *q)
+static void put_causes(FILE *out, const struct aivo_quality *q, const struct aivo_render_look *look)
 {
-    const char *comma = "  points off      ";
-    bool any = false;
+    char line[256] = "";
+    size_t used = 0;
     for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
         if (q->causes[i].points >= 0.5) {
-            fprintf(out, "%s%s %.0f", comma, aivo_cause_name(q->causes[i].cause), q->causes[i].points);
-            comma = ", ";
-            any = true;
+            int wrote = snprintf(line + used, sizeof(line) - used, "%s%s %.0f", used ? ", " : "",
+                                 aivo_cause_name(q->causes[i].cause), q->causes[i].points);
+            used += wrote > 0 && (size_t)wrote < sizeof(line) - used ? (size_t)wrote : 0;
         }
     }
-    fputs(any ? "\n" : "", out);
-}
-
-static void put_explained(FILE *out, const struct aivo_quality *q, const struct aivo_render_look *look)
-{
-    struct aivo_render_measure measures[AIVO_RENDER_MEASURES];
-    size_t count = aivo_render_measures(q, measures);
-    fputc('\n', out);
-    for (size_t i = 0; i < count; i++) {
-        char figure[AIVO_RENDER_FIGURE_MAX];
-        bool known = isfinite(measures[i].value);
-        fprintf(out, "  %s: %s%s%s\n", measures[i].title,
-                known ? aivo_render_json_figure(measures[i].value, figure) : "-", known && *measures[i].unit ? " " : "",
-                known ? measures[i].unit : "");
-        const char *why = aivo_render_explain_quality(measures[i].name);
-        if (why) {
-            fputs("      ", out);
-            put_words(out, why, 6, 6, look->columns);
-        }
-    }
+    put_line(out, "points off", line, look);
 }
 
 static void put_quality(FILE *out, const struct aivo_quality *q, const struct aivo_render_look *look)
 {
     char a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX], c[AIVO_RENDER_FIGURE_MAX], d[AIVO_RENDER_FIGURE_MAX];
-    fprintf(out, "\n  round trip      median %s ms, 95 %% below %s ms, 99 %% below %s ms, jitter %s ms\n",
-            aivo_render_figure(q->p50_ms, a), aivo_render_figure(q->p95_ms, b), aivo_render_figure(q->p99_ms, c),
-            aivo_render_figure(q->samples >= 2 && q->stable_known ? q->jitter_ms : (double)NAN, d));
-    put_loss(out, q, look->unicode);
-    put_layers(out, q);
-    put_causes(out, q);
+    char line[256];
+    snprintf(line, sizeof(line), "%s, score %d", aivo_level_name(q->level), q->score);
+    fputc('\n', out);
+    put_line(out, "quality", line, look);
+    snprintf(line, sizeof(line), "median %s ms, 95 %% below %s ms, 99 %% below %s ms, jitter %s ms",
+             aivo_render_figure(q->p50_ms, a), aivo_render_figure(q->p95_ms, b), aivo_render_figure(q->p99_ms, c),
+             aivo_render_figure(q->samples >= 2 && q->stable_known ? q->jitter_ms : (double)NAN, d));
+    put_line(out, "round trip", line, look);
+    put_loss(out, q, look);
+    put_layers(out, q, look);
+    put_causes(out, q, look);
 }
 
 static const char *verdict_colour(enum aivo_diagnose_verdict verdict)
@@ -219,22 +231,18 @@ static const char *verdict_colour(enum aivo_diagnose_verdict verdict)
 
 void aivo_render_text_end(FILE *out, const struct aivo_diagnose_report *report, const struct aivo_render_look *look)
 {
-    char clean[AIVO_RENDER_TEXT_MAX], head[96];
+    char head[96];
     const struct aivo_quality *q = &report->quality;
     if (report->has_quality) {
         put_quality(out, q, look);
-        if (look->explain) {
-            put_explained(out, q, look);
-        }
     }
-    if (report->has_quality && report->verdict <= AIVO_DIAGNOSE_DEGRADED) {
-        snprintf(head, sizeof(head), "%s (score %d)", aivo_level_name(q->level), q->score);
-    } else {
-        snprintf(head, sizeof(head), "%s", aivo_diagnose_verdict_name(report->verdict));
-    }
-    fprintf(out, "\n%s%s%s: ", look->colour ? verdict_colour(report->verdict) : "", head,
-            look->colour ? "\033[0m" : "");
-    put_words(out, aivo_render_clean(report->summary, clean, sizeof(clean)), strlen(head) + 2, 2, look->columns);
+    /* Where it is connected the summary says so; where not, the verdict says in which way. */
+    snprintf(head, sizeof(head), "%s%s",
+             report->verdict > AIVO_DIAGNOSE_DEGRADED ? aivo_diagnose_verdict_name(report->verdict) : "",
+             report->verdict > AIVO_DIAGNOSE_DEGRADED ? ": " : "");
+    fprintf(out, "\n%s%s", look->colour ? verdict_colour(report->verdict) : "", head);
+    put_clean(out, report->summary, strlen(head), 2, look);
+    fputs(look->colour ? "\033[0m" : "", out);
     if (*report->fix) {
         fputs("What to do first: ", out);
         put_clean(out, report->fix, 18, 2, look);
