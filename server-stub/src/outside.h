@@ -15,8 +15,8 @@
 #define SRV_OUTSIDE_MAX_BYTES  ((size_t)64 * 1024 * 1024)
 #define SRV_OUTSIDE_MAX_HEADER 65536
 #define SRV_OUTSIDE_MAX_TOKEN  4096
-#define SRV_OUTSIDE_TRIES      4   /* attempts to connect; nothing is ever sent twice */
-#define SRV_OUTSIDE_RETRY_MS   100 /* before the second; doubled for each further one */
+#define SRV_OUTSIDE_TRIES      4    /* attempts to connect; nothing is ever sent twice */
+#define SRV_OUTSIDE_RETRY_MS   100u /* before the second; doubled for each further one */
 #define SRV_OUTSIDE_IDLE_S                                                                                             \
     4 /* connections are kept so long: less than the 5 s of a Node server, which hangs up then                         \
        */
