@@ -6,6 +6,7 @@ if(CMAKE_CXX_COMPILER)
     enable_language(CXX)
 endif()
 
+# Further arguments: targets whose headers these include.
 function(aivo_check_headers folder)
     file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.h)
     set(languages c)
@@ -20,15 +21,17 @@ function(aivo_check_headers folder)
         set(sources "")
         foreach(header IN LISTS headers)
             get_filename_component(name ${header} NAME_WE)
+            string(MAKE_C_IDENTIFIER ${name} check)
             set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${prefix}_${name}.${language})
             # Twice, so that a missing include guard shows; the declaration keeps the file from being empty.
             file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
-                "#include <${prefix}/${name}.h>\n#include <${prefix}/${name}.h>\nextern int aivo_header_check_${name};\n")
+                "#include <${prefix}/${name}.h>\n#include <${prefix}/${name}.h>\nextern int aivo_header_check_${check};\n")
             list(APPEND sources ${source})
         endforeach()
         set(target header_check_${prefix}_${language})
         add_library(${target} OBJECT ${sources})
         target_include_directories(${target} PRIVATE ${include_folder})
+        target_link_libraries(${target} PRIVATE ${ARGN})
         target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror)
         set_target_properties(${target} PROPERTIES C_STANDARD 11 C_EXTENSIONS OFF CXX_STANDARD 17
             CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)

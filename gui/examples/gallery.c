@@ -167,14 +167,34 @@ static GtkWidget *scene_compact(void)
     return cards(true, 270);
 }
 
-/* A GtkFixed gives its child what it needs and no more: here the width that is asked for. */
-static GtkWidget *exactly(GtkWidget *child, int width, int height)
+/* A box that is as wide as it was told, whatever its child would like, and as high as the child is then. */
+static void measure_exactly(GtkWidget *box, GtkOrientation orientation, int for_size, int *minimum, int *natural,
+                            int *minimum_baseline, int *natural_baseline)
 {
-    GtkWidget *fixed = gtk_fixed_new();
-    gtk_widget_set_size_request(child, width, height);
-    gtk_fixed_put(GTK_FIXED(fixed), child, 0, 0);
-    gtk_widget_set_valign(fixed, GTK_ALIGN_START);
-    return fixed;
+    int width = GPOINTER_TO_INT(g_object_get_data(G_OBJECT(box), "width"));
+    (void)for_size;
+    *minimum = width;
+    if (orientation == GTK_ORIENTATION_VERTICAL) {
+        gtk_widget_measure(gtk_widget_get_first_child(box), orientation, width, minimum, NULL, NULL, NULL);
+    }
+    *natural = *minimum;
+    *minimum_baseline = *natural_baseline = -1;
+}
+
+static void allocate_exactly(GtkWidget *box, int width, int height, int baseline)
+{
+    gtk_widget_size_allocate(gtk_widget_get_first_child(box), &(GtkAllocation){0, 0, width, height}, baseline);
+}
+
+static GtkWidget *exactly(GtkWidget *child, int width)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+    g_object_set_data(G_OBJECT(box), "width", GINT_TO_POINTER(width));
+    gtk_widget_set_layout_manager(box, gtk_custom_layout_new(NULL, measure_exactly, allocate_exactly));
+    gtk_widget_set_halign(box, GTK_ALIGN_START);
+    gtk_widget_set_valign(box, GTK_ALIGN_START);
+    gtk_box_append(GTK_BOX(box), child);
+    return box;
 }
 
 static GtkWidget *scene_narrow(void)
@@ -186,7 +206,7 @@ static GtkWidget *scene_narrow(void)
             GtkWidget *card = aivo_quality_card_new();
             set_state(card, &states[i]);
             g_object_set(card, "compact", compact, NULL);
-            gtk_box_append(GTK_BOX(column), exactly(card, 160, -1));
+            gtk_box_append(GTK_BOX(column), exactly(card, 160));
         }
         gtk_box_append(GTK_BOX(box), column);
     }
@@ -270,7 +290,7 @@ static GtkWidget *scene_charts(void)
     const int widths[] = {160, 160, 300};
     for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
         GtkWidget *chart = chart_of(i == 2 ? 60 : 3600, i == 1 ? 0 : 10, widths[i], i == 2 ? 100 : 200, i ? 1000 : 0);
-        gtk_box_append(GTK_BOX(small), exactly(chart, widths[i], i == 2 ? 100 : 200));
+        gtk_box_append(GTK_BOX(small), exactly(chart, widths[i]));
     }
     gtk_grid_attach(GTK_GRID(grid), small, 0, 3, 2, 1);
     return grid;

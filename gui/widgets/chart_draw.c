@@ -383,6 +383,24 @@ static void draw_loss(const struct agk_chart_frame *f, cairo_t *cr)
     }
 }
 
+/* The colour of an alarm, and lines across it in that of the background. */
+static void hatched(cairo_t *cr, const struct agk_area *a, struct agk_colour colour, bool dark)
+{
+    cairo_save(cr);
+    cairo_rectangle(cr, a->x, a->y, a->width, a->height);
+    cairo_clip(cr);
+    ink(cr, colour, 1);
+    cairo_paint(cr);
+    ink(cr, dark ? (struct agk_colour){0, 0, 0} : (struct agk_colour){1, 1, 1}, 0.85);
+    cairo_set_line_width(cr, 2);
+    for (double x = floor(a->x / 8) * 8 - a->height; x < a->x + a->width; x += 8) {
+        cairo_move_to(cr, x, a->y + a->height);
+        cairo_line_to(cr, x + a->height, a->y);
+    }
+    cairo_stroke(cr);
+    cairo_restore(cr);
+}
+
 /* Columns `first` to `last` have one level: one block, so that no seam is seen between them. */
 static void draw_level_block(const struct agk_chart_frame *f, cairo_t *cr, size_t first, size_t last, double right)
 {
@@ -393,9 +411,7 @@ static void draw_level_block(const struct agk_chart_frame *f, cairo_t *cr, size_
     double width = fmax(round(fmin(end, a->x + a->width)) - x, 1);
     enum aivo_level level = f->bins->bin[first].worst;
     if (level == AIVO_LEVEL_OFFLINE) {
-        ink(cr, f->text, 0.85);
-        cairo_rectangle(cr, x, a->y, width, a->height);
-        cairo_fill(cr);
+        hatched(cr, &(struct agk_area){x, a->y, width, a->height}, agk_palette(AGK_POOR, f->scheme), f->scheme.dark);
         ink(cr, f->text, 0.1); /* up through the plot: nothing came through all that time */
         cairo_rectangle(cr, x, f->plot.y, width, a->y - f->plot.y);
         cairo_fill(cr);
@@ -413,7 +429,7 @@ static void draw_level_block(const struct agk_chart_frame *f, cairo_t *cr, size_
     cairo_fill(cr);
 }
 
-/* A level is a height as well as a colour; offline is the whole height, dark, and shades the plot. */
+/* A level is a height as well as a colour; offline is the whole height, hatched, and shades the plot. */
 static void draw_levels(const struct agk_chart_frame *f, cairo_t *cr)
 {
     const struct agk_area *a = &f->levels;

@@ -219,7 +219,7 @@ void agk_format_points(double points, char out[AGK_TEXT])
     if (!isfinite(points)) {
         snprintf(out, AGK_TEXT, AGK_DASH);
     } else if (points < 0.5) {
-        snprintf(out, AGK_TEXT, "no points");
+        snprintf(out, AGK_TEXT, "0");
     } else {
         snprintf(out, AGK_TEXT, AGK_MINUS "%.0f", fmin(points, 100));
     }

@@ -40,7 +40,7 @@ unsigned agk_ago_next(int64_t seconds);
 void agk_format_span(int64_t seconds, char out[AGK_TEXT]);
 /* A cause as a line of the card: "Packets are lost on the way to the server"; static. */
 const char *agk_cause_words(enum aivo_cause cause);
-/* What it cost: "−12"; "no points" where it costs none. */
+/* What it cost: "−12"; "0" where it costs none. */
 void agk_format_points(double points, char out[AGK_TEXT]);
 
 #endif

@@ -50,6 +50,9 @@ size_t agk_value_ticks(double top, size_t most, double out[AGK_TICKS_MAX])
         out[count] = step * (double)count;
         count++;
     }
+    if (count == 1) { /* room for two, and no round step that fits: the top itself */
+        out[count++] = top;
+    }
     return count;
 }
 
@@ -106,15 +109,17 @@ size_t agk_time_ticks(int64_t from_ms, int64_t to_ms, int64_t step_ms, agk_zone_
     if (step_ms <= 0) {
         return 0;
     }
-    int64_t at = align_up(from_ms, step_ms, zone ? zone(from_ms, user) : 0);
-    while (at <= to_ms && count < AGK_TICKS_MAX) {
-        /* Between here and the last one the clock may have been put forward or back. */
-        int64_t again = align_up(at, step_ms, zone ? zone(at, user) : 0);
-        if (again > to_ms) {
+    for (int64_t from = from_ms; count < AGK_TICKS_MAX;) {
+        int64_t ahead = zone ? zone(from, user) : 0, at = align_up(from, step_ms, ahead);
+        int64_t then = zone ? zone(at, user) : 0;
+        if (then != ahead) { /* on the way there the clock was put forward or back */
+            at = align_up(from, step_ms, then);
+        }
+        if (at > to_ms) {
             break;
         }
-        out[count++] = again;
-        at = align_up(again + 1, step_ms, zone ? zone(again + 1, user) : 0);
+        out[count++] = at;
+        from = at + 1;
     }
     return count;
 }

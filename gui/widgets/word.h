@@ -1,4 +1,5 @@
-/* A line of text that is drawn smaller, down to half, where there is too little room for it: a word is never cut off.
+/* A line of text that is drawn smaller, down to two fifths, where there is too little room for it: a word is never cut
+ * off.
  */
 #ifndef AGK_WORD_H
 #define AGK_WORD_H

@@ -1,0 +1,692 @@
+/* The widgets on a real display (an Xvfb), with GTK's own record of what is told to screen readers. */
+#include "glyph.h"
+#include "view.h"
+#include "word.h"
+#include <aivo-gtk/aivo-gtk.h>
+#include <malloc.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/allocator_interface.h>
+#endif
+
+/* ---- helpers ---- */
+
+static gboolean quit(gpointer done)
+{
+    *(bool *)done = true;
+    return G_SOURCE_REMOVE;
+}
+
+/* Runs the main loop for a while: a frame or two. */
+static void run_ms(guint ms)
+{
+    bool done = false;
+    g_timeout_add(ms, quit, &done);
+    while (!done) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+/* Until something is so, two seconds at most. */
+static bool run_until(bool (*is_so)(void *), void *user)
+{
+    gint64 end = g_get_monotonic_time() + 2 * G_USEC_PER_SEC;
+    while (!is_so(user) && g_get_monotonic_time() < end) {
+        run_ms(10);
+    }
+    return is_so(user);
+}
+
+static bool is_mapped(void *widget)
+{
+    return gtk_widget_get_mapped(widget) && gtk_widget_get_width(widget) > 0;
+}
+
+static GtkWidget *show(GtkWidget *child, int width, int height)
+{
+    GtkWidget *window = gtk_window_new();
+    gtk_window_set_default_size(GTK_WINDOW(window), width, height);
+    gtk_window_set_child(GTK_WINDOW(window), child);
+    gtk_window_present(GTK_WINDOW(window));
+    assert_true(run_until(is_mapped, child));
+    run_ms(40);
+    return window;
+}
+
+static struct aivo_quality quality(enum aivo_level level, double ms)
+{
+    struct aivo_quality q = {.size = sizeof(q),
+                             .time_ms = g_get_real_time() / 1000,
+                             .level = level,
+                             .score = 70,
+                             .latency_ms = ms,
+                             .avg_latency_ms = ms,
+                             .loss_pct = 0,
+                             .loss_low_pct = 0,
+                             .loss_high_pct = 3,
+                             .stable_known = true,
+                             .stable = true,
+                             .samples = 10,
+                             .loss_samples = 10};
+    return q;
+}
+
+static char *get_string(gpointer object, const char *name)
+{
+    char *text = NULL;
+    g_object_get(object, name, &text, NULL);
+    return text;
+}
+
+static void assert_string_property(gpointer object, const char *name, const char *expected)
+{
+    char *text = get_string(object, name);
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    g_free(text);
+}
+
+static void assert_said(gpointer widget, GtkAccessibleProperty property, const char *expected)
+{
+    char *difference = gtk_test_accessible_check_property(GTK_ACCESSIBLE(widget), property, expected);
+    if (difference) {
+        print_error("%s\n", difference);
+    }
+    assert_null(difference);
+}
+
+/* Every label below a widget that is on the screen. */
+static void each_label(GtkWidget *widget, void (*fn)(GtkWidget *, void *), void *user)
+{
+    if (GTK_IS_LABEL(widget) && gtk_widget_get_mapped(widget)) {
+        fn(widget, user);
+    }
+    for (GtkWidget *child = gtk_widget_get_first_child(widget); child; child = gtk_widget_get_next_sibling(child)) {
+        each_label(child, fn, user);
+    }
+}
+
+struct search {
+    const char *text;
+    GtkWidget *found;
+};
+
+static void match(GtkWidget *label, void *user)
+{
+    struct search *search = user;
+    if (strcmp(gtk_label_get_text(GTK_LABEL(label)), search->text) == 0) {
+        search->found = label;
+    }
+}
+
+static GtkWidget *find_label(GtkWidget *root, const char *text)
+{
+    struct search search = {text, NULL};
+    each_label(root, match, &search);
+    return search.found;
+}
+
+/* ---- types ---- */
+
+/* A snapshot of an older library is shorter: what it does not have is unknown, not 0; one of a newer is longer. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    struct {
+        struct aivo_quality q;
+        char more[64];
+    } newer;
+    memset(&newer, 0x55, sizeof(newer));
+    newer.q = quality(AIVO_LEVEL_GOOD, 12);
+    newer.q.size = sizeof(newer);
+    newer.q.cause_count = 1000;
+    struct aivo_quality *copy = aivo_quality_copy(&newer.q);
+    assert_int_equal(copy->size, sizeof(*copy));
+    assert_int_equal(copy->cause_count, AIVO_QUALITY_CAUSES);
+    aivo_quality_free(copy);
+    struct aivo_quality older = quality(AIVO_LEVEL_GOOD, 12);
+    older.size = offsetof(struct aivo_quality, p50_ms);
+    copy = aivo_quality_copy(&older);
+    assert_true(fabs(copy->latency_ms - 12) < 1e-9);
+    assert_true(isnan(copy->p50_ms) && isnan(copy->loss_pct) && isnan(copy->handler_ms));
+    assert_int_equal(copy->cause_count, 0);
+    aivo_quality_free(copy);
+    assert_null(aivo_quality_copy(NULL));
+    aivo_quality_free(NULL);
+}
+
+/* ---- badge ---- */
+
+/* The badge through a life: nothing, connecting, measured, slow, lost. What is seen, and what is said. */
+static void test_badge(void **state)
+{
+    (void)state;
+    GtkWidget *badge = aivo_quality_badge_new();
+    g_object_set(badge, "title", "api", NULL);
+    GtkWidget *window = show(badge, 200, 40);
+    assert_string_property(badge, "text", "No data");
+    assert_said(badge, GTK_ACCESSIBLE_PROPERTY_LABEL, "api: No data");
+    g_object_set(badge, "state", AIVO_LINK_CONNECTING, NULL);
+    assert_string_property(badge, "text", "Connecting" AGK_ELLIPSIS);
+    assert_said(badge, GTK_ACCESSIBLE_PROPERTY_LABEL, "api: Connecting");
+    assert_false(gtk_widget_has_css_class(badge, "aivo-alarm"));
+    struct aivo_quality q = quality(AIVO_LEVEL_POOR, 12345);
+    g_object_set(badge, "state", AIVO_LINK_CONNECTED, "quality", &q, NULL);
+    assert_string_property(badge, "text", "12,345" AGK_NBSP "ms");
+    assert_said(badge, GTK_ACCESSIBLE_PROPERTY_LABEL, "api: Poor, 12,345 milliseconds");
+    assert_string_equal(gtk_widget_get_tooltip_text(badge), "api: Poor, 12,345 milliseconds");
+    assert_true(gtk_widget_has_css_class(badge, "aivo-poor"));
+    aivo_quality_badge_set_state(AIVO_QUALITY_BADGE(badge), AIVO_LINK_RECONNECTING);
+    assert_true(gtk_widget_has_css_class(badge, "aivo-alarm") && gtk_widget_has_css_class(badge, "aivo-busy"));
+    assert_false(gtk_widget_has_css_class(badge, "aivo-poor"));
+    aivo_quality_badge_set_quality(AIVO_QUALITY_BADGE(badge), NULL);
+    aivo_quality_badge_set_state(AIVO_QUALITY_BADGE(badge), AIVO_LINK_UNKNOWN);
+    assert_string_property(badge, "text", "No data");
+    assert_int_equal(gtk_accessible_get_accessible_role(GTK_ACCESSIBLE(badge)), GTK_ACCESSIBLE_ROLE_IMG);
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+/* ---- card ---- */
+
+/* The card with figures, its marks and causes; each figure's label says it in words. */
+static void test_card(void **state)
+{
+    (void)state;
+    GtkWidget *card = aivo_quality_card_new();
+    g_object_set(card, "title", "api", NULL);
+    struct aivo_quality q = quality(AIVO_LEVEL_FAIR, 284);
+    q.time_ms -= 65000;
+    q.cause_count = 2;
+    q.causes[0] = (struct aivo_quality_cause){AIVO_CAUSE_UPLINK_LOSS, 14.2};
+    q.causes[1] = (struct aivo_quality_cause){AIVO_CAUSE_SERVER_HANDLER, 0};
+    aivo_quality_card_set_quality(AIVO_QUALITY_CARD(card), &q);
+    aivo_quality_card_set_state(AIVO_QUALITY_CARD(card), AIVO_LINK_CONNECTED);
+    GtkWidget *window = show(card, 360, 300);
+    assert_string_property(card, "level-word", "Fair");
+    assert_said(card, GTK_ACCESSIBLE_PROPERTY_LABEL, "api: Fair, 284 milliseconds");
+    assert_said(find_label(card, "0" AGK_DASH "3.0" AGK_NBSP "%"), GTK_ACCESSIBLE_PROPERTY_LABEL,
+                "between 0 and 3.0 percent");
+    assert_said(find_label(card, "Checked 1" AGK_NBSP "min ago"), GTK_ACCESSIBLE_PROPERTY_LABEL,
+                "Last checked 1 minute ago");
+    assert_non_null(find_label(card, "Stable"));
+    assert_non_null(find_label(card, "Why it is not better"));
+    assert_non_null(find_label(card, "Packets are lost on the way to the server"));
+    assert_said(find_label(card, AGK_MINUS "14"), GTK_ACCESSIBLE_PROPERTY_LABEL, "costs 14 points");
+    assert_said(find_label(card, "0"), GTK_ACCESSIBLE_PROPERTY_LABEL, "costs no points");
+    q.suspect = true;
+    q.cause_count = 0;
+    q.stable_known = false;
+    q.loss_pct = q.loss_low_pct = NAN;
+    g_object_set(card, "quality", &q, NULL);
+    run_ms(40);
+    assert_non_null(find_label(card, "An answer is overdue"));
+    assert_non_null(find_label(card, "Stability unknown"));
+    assert_non_null(find_label(card, "Nothing takes points off"));
+    assert_null(find_label(card, "Packets are lost on the way to the server"));
+    assert_said(find_label(card, AGK_DASH), GTK_ACCESSIBLE_PROPERTY_LABEL, "unknown"); /* never 0 */
+    g_object_set(card, "state", AIVO_LINK_FAILED, "reason", "Connection refused.", NULL);
+    run_ms(40);
+    assert_non_null(find_label(card, "Connection refused."));
+    assert_true(gtk_widget_has_css_class(card, "aivo-alarm"));
+    assert_said(card, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "Connection refused.");
+    const struct aivo_quality *kept = aivo_quality_card_get_quality(AIVO_QUALITY_CARD(card));
+    assert_true(kept != &q && kept->suspect);
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+static bool says_two_seconds(void *card)
+{
+    return find_label(card, "Checked 2" AGK_NBSP "s ago") || find_label(card, "Checked 3" AGK_NBSP "s ago");
+}
+
+/* "Last checked" counts on without a new sample, and the card does not announce that. */
+static void test_ticking(void **state)
+{
+    (void)state;
+    GtkWidget *card = aivo_quality_card_new();
+    struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 126);
+    q.time_ms -= 900;
+    g_object_set(card, "quality", &q, NULL);
+    GtkWidget *window = show(card, 360, 300);
+    assert_non_null(find_label(card, "Checked now"));
+    char *before = gtk_test_accessible_check_property(GTK_ACCESSIBLE(card), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "?");
+    assert_true(run_until(says_two_seconds, card));
+    char *after = gtk_test_accessible_check_property(GTK_ACCESSIBLE(card), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "?");
+    assert_string_equal(before, after);
+    g_free(before);
+    g_free(after);
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+static void not_cut_off(GtkWidget *label, void *user)
+{
+    PangoLayout *layout = gtk_label_get_layout(GTK_LABEL(label));
+    if (pango_layout_is_ellipsized(layout)) {
+        print_error("cut off in %s: %s\n", (const char *)user, gtk_label_get_text(GTK_LABEL(label)));
+    }
+    assert_false(pango_layout_is_ellipsized(layout));
+}
+
+/* Each level with its longest figures, detailed and compact, 330 and 160 pixels wide: no text is cut off, and the card
+ * needs no more than the width that it gets. */
+static void test_no_text_is_cut_off(void **state)
+{
+    (void)state;
+    for (int shape = 0; shape < 4; shape++) {
+        int width = shape & 1 ? 160 : 330;
+        for (int level = 0; level <= 4; level++) {
+            GtkWidget *card = aivo_quality_card_new();
+            struct aivo_quality q = quality((enum aivo_level)level, 12345);
+            q.loss_pct = 12.3;
+            q.loss_low_pct = 8.9;
+            q.loss_high_pct = 17.2;
+            q.stable = false;
+            q.cause_count = AIVO_QUALITY_CAUSES;
+            for (size_t i = 0; i < AIVO_QUALITY_CAUSES; i++) {
+                q.causes[i] = (struct aivo_quality_cause){(enum aivo_cause)i, 100};
+            }
+            g_object_set(card, "quality", &q, "compact", shape >= 2, "title", "api", NULL);
+            int minimum;
+            gtk_widget_measure(card, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+            assert_true(minimum <= 160);
+            gtk_widget_set_size_request(card, width, -1);
+            gtk_widget_set_halign(card, GTK_ALIGN_START);
+            GtkWidget *scrolled = gtk_scrolled_window_new();
+            gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_EXTERNAL);
+            gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), card);
+            GtkWidget *window = show(scrolled, width, 400);
+            each_label(card, not_cut_off, (void *)aivo_level_name(q.level));
+            gtk_window_destroy(GTK_WINDOW(window));
+        }
+    }
+}
+
+/* From right to left: figures without a letter keep their order, and the card still says the same. */
+static void test_right_to_left(void **state)
+{
+    (void)state;
+    gtk_widget_set_default_direction(GTK_TEXT_DIR_RTL);
+    GtkWidget *card = aivo_quality_card_new();
+    struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 126);
+    g_object_set(card, "quality", &q, NULL);
+    GtkWidget *window = show(card, 360, 300);
+    GtkWidget *interval = find_label(card, "\xe2\x80\x8e"
+                                           "0" AGK_DASH "3.0" AGK_NBSP "%");
+    assert_non_null(interval);
+    assert_said(interval, GTK_ACCESSIBLE_PROPERTY_LABEL, "between 0 and 3.0 percent");
+    gtk_window_destroy(GTK_WINDOW(window));
+    gtk_widget_set_default_direction(GTK_TEXT_DIR_LTR);
+}
+
+/* The theme becomes dark and light again, and a program wants high contrast: the widgets follow by themselves. */
+static void test_themes(void **state)
+{
+    (void)state;
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), *card = aivo_quality_card_new(),
+              *badge = aivo_quality_badge_new();
+    gtk_box_append(GTK_BOX(box), card);
+    gtk_box_append(GTK_BOX(box), badge);
+    GtkWidget *window = show(box, 360, 300);
+    assert_false(gtk_widget_has_css_class(card, "aivo-dark"));
+    g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", TRUE, NULL);
+    run_ms(60);
+    assert_true(gtk_widget_has_css_class(card, "aivo-dark") && gtk_widget_has_css_class(badge, "aivo-dark"));
+    g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", FALSE, NULL);
+    run_ms(60);
+    assert_false(gtk_widget_has_css_class(card, "aivo-dark") || gtk_widget_has_css_class(badge, "aivo-dark"));
+    g_object_set(card, "high-contrast", TRUE, NULL);
+    assert_true(gtk_widget_has_css_class(card, "aivo-hc"));
+    gtk_window_destroy(GTK_WINDOW(window));
+    g_object_set(gtk_settings_get_default(), "gtk-theme-name", "Default-hc", NULL);
+    gboolean high = FALSE;
+    badge = g_object_ref_sink(aivo_quality_badge_new());
+    g_object_get(badge, "high-contrast", &high, NULL);
+    assert_true(high);
+    g_object_unref(badge);
+    g_object_set(gtk_settings_get_default(), "gtk-theme-name", "Default", NULL);
+}
+
+static void count_frame(GdkFrameClock *clock, int *count)
+{
+    (void)clock;
+    (*count)++;
+}
+
+static int frames_while_connecting(void)
+{
+    GtkWidget *badge = aivo_quality_badge_new();
+    g_object_set(badge, "state", AIVO_LINK_CONNECTING, NULL);
+    GtkWidget *window = show(badge, 200, 40);
+    run_ms(200);
+    int count = 0;
+    GdkFrameClock *clock = gtk_widget_get_frame_clock(badge);
+    gulong handler = g_signal_connect(clock, "update", G_CALLBACK(count_frame), &count);
+    run_ms(400);
+    g_signal_handler_disconnect(clock, handler);
+    gtk_window_destroy(GTK_WINDOW(window));
+    return count;
+}
+
+/* What is under way turns; where animations are off nothing asks for a frame. */
+static void test_animations(void **state)
+{
+    (void)state;
+    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", TRUE, NULL);
+    assert_true(frames_while_connecting() >= 5);
+    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
+    assert_true(frames_while_connecting() <= 2);
+}
+
+/* ---- chart ---- */
+
+#define START G_GINT64_CONSTANT(1767225600000)
+
+static GtkWidget *chart_of(int count)
+{
+    GtkWidget *chart = aivo_quality_chart_new();
+    AivoQualitySeries *series = aivo_quality_chart_get_series(AIVO_QUALITY_CHART(chart));
+    for (int i = 0; i < count; i++) {
+        AivoQualityPoint point = {.time_ms = START + i * 10000,
+                                  .min_ms = 20 + i,
+                                  .p50_ms = 20 + i,
+                                  .p95_ms = 20 + i,
+                                  .max_ms = 20 + i,
+                                  .observed = 1,
+                                  .samples = 1,
+                                  .worst = AIVO_LEVEL_EXCELLENT};
+        assert_true(aivo_quality_series_append_point(series, &point));
+    }
+    g_object_set(chart, "span-s", 300, "end-ms", START + 300000, NULL);
+    return chart;
+}
+
+static gboolean press(GtkWidget *widget, guint key, GdkModifierType modifiers)
+{
+    gboolean handled = FALSE;
+    GListModel *controllers = gtk_widget_observe_controllers(widget);
+    for (guint i = 0; i < g_list_model_get_n_items(controllers); i++) {
+        GObject *controller = g_list_model_get_item(controllers, i);
+        if (GTK_IS_EVENT_CONTROLLER_KEY(controller)) {
+            g_signal_emit_by_name(controller, "key-pressed", key, 0, modifiers, &handled);
+        }
+        g_object_unref(controller);
+    }
+    g_object_unref(controllers);
+    return handled;
+}
+
+static void point_at(GtkWidget *widget, const char *signal, double x)
+{
+    GListModel *controllers = gtk_widget_observe_controllers(widget);
+    for (guint i = 0; i < g_list_model_get_n_items(controllers); i++) {
+        GObject *controller = g_list_model_get_item(controllers, i);
+        if (GTK_IS_EVENT_CONTROLLER_MOTION(controller)) {
+            g_signal_emit_by_name(controller, signal, x, 50.0);
+        }
+        g_object_unref(controller);
+    }
+    g_object_unref(controllers);
+}
+
+static void assert_readout_has(GtkWidget *chart, const char *part)
+{
+    char *readout = get_string(chart, "readout");
+    assert_non_null(readout);
+    if (!strstr(readout, part)) {
+        print_error("%s is not in %s\n", part, readout);
+    }
+    assert_non_null(strstr(readout, part));
+    assert_said(chart, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, readout);
+    g_free(readout);
+}
+
+/* The keys: they begin at the latest figure, go back and on, by one and by ten, to the ends; Escape takes the cursor
+ * away once and is then somebody else's. At each place the description says what is there. */
+static void test_chart_keys(void **state)
+{
+    (void)state;
+    GtkWidget *chart = chart_of(30), *window = show(chart, 600, 300);
+    gtk_widget_grab_focus(chart);
+    assert_null(get_string(chart, "readout"));
+    assert_true(press(chart, GDK_KEY_Left, 0));
+    assert_readout_has(chart, "latency 49 milliseconds");
+    assert_true(press(chart, GDK_KEY_Left, 0));
+    assert_readout_has(chart, "latency 48 milliseconds");
+    assert_true(press(chart, GDK_KEY_Left, GDK_CONTROL_MASK));
+    assert_readout_has(chart, "latency 38 milliseconds");
+    assert_true(press(chart, GDK_KEY_Right, 0));
+    assert_readout_has(chart, "latency 39 milliseconds");
+    assert_true(press(chart, GDK_KEY_Home, 0));
+    assert_readout_has(chart, "latency 20 milliseconds");
+    assert_true(press(chart, GDK_KEY_Left, 0));
+    assert_readout_has(chart, "latency 20 milliseconds");
+    assert_true(press(chart, GDK_KEY_End, 0));
+    assert_readout_has(chart, "latency 49 milliseconds");
+    assert_true(press(chart, GDK_KEY_Escape, 0));
+    assert_null(get_string(chart, "readout"));
+    assert_false(press(chart, GDK_KEY_Escape, 0));
+    assert_false(press(chart, GDK_KEY_a, 0));
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+/* The pointer takes the cursor along and away again; a cursor that keys set stays. */
+static void test_chart_pointer(void **state)
+{
+    (void)state;
+    GtkWidget *chart = chart_of(30), *window = show(chart, 600, 300);
+    point_at(chart, "motion", 300);
+    gint64 cursor = -1;
+    g_object_get(chart, "cursor-ms", &cursor, NULL);
+    assert_true(cursor > START && cursor < START + 300000);
+    char *readout = get_string(chart, "readout");
+    assert_non_null(readout);
+    g_free(readout);
+    point_at(chart, "motion", 1); /* over the labels */
+    assert_null(get_string(chart, "readout"));
+    press(chart, GDK_KEY_Home, 0);
+    point_at(chart, "leave", 0);
+    assert_readout_has(chart, "latency 20 milliseconds");
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+/* Set once a sample, `quality` fills the series; a snapshot that comes twice counts once; the summary follows. */
+static void test_chart_quality(void **state)
+{
+    (void)state;
+    GtkWidget *chart = g_object_ref_sink(aivo_quality_chart_new());
+    AivoQualitySeries *series = aivo_quality_chart_get_series(AIVO_QUALITY_CHART(chart));
+    assert_string_property(chart, "summary", "No data");
+    gint64 now = g_get_real_time() / 1000;
+    for (int i = 0; i < 10; i++) {
+        struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 120);
+        q.time_ms = now - 20000 + i * 2000;
+        q.loss_samples = (uint64_t)(100 + i);
+        q.lost = i >= 5 ? 3 : 2;
+        g_object_set(chart, "quality", &q, NULL);
+        g_object_set(chart, "quality", &q, NULL);
+    }
+    assert_int_equal(aivo_quality_series_get_n_points(series), 10);
+    AivoQualityPoint point;
+    uint64_t lost = 0;
+    for (guint i = 1; i < 10; i++) {
+        assert_true(aivo_quality_series_get_point(series, i, &point));
+        assert_int_equal(point.observed, 1);
+        lost += point.lost;
+    }
+    assert_int_equal(lost, 1);
+    assert_false(aivo_quality_series_get_point(series, 10, &point));
+    char *summary = get_string(chart, "summary");
+    assert_non_null(strstr(summary, "Median 120 milliseconds"));
+    g_free(summary);
+    g_object_set(chart, "series", NULL, NULL); /* an empty one of its own */
+    assert_string_property(chart, "summary", "No data");
+    aivo_quality_chart_set_span(AIVO_QUALITY_CHART(chart), 1);
+    guint span = 0;
+    g_object_get(chart, "span-s", &span, NULL);
+    assert_int_equal(span, AIVO_CHART_SPAN_MIN_S);
+    g_object_unref(chart);
+}
+
+static void count_signal(gpointer object, int *count)
+{
+    (void)object;
+    (*count)++;
+}
+
+/* A history that is replaced at once tells so once; a series is shared by two charts and outlives them. */
+static void test_series_object(void **state)
+{
+    (void)state;
+    AivoQualitySeries *series = g_object_new(AIVO_TYPE_QUALITY_SERIES, "capacity", 64, NULL);
+    int changes = 0;
+    g_signal_connect(series, "changed", G_CALLBACK(count_signal), &changes);
+    AivoQualityPoint points[200];
+    for (int i = 0; i < 200; i++) {
+        points[i] = (AivoQualityPoint){.time_ms = START + i * 1000, .min_ms = 5, .p50_ms = 5, .p95_ms = 5, .max_ms = 5};
+    }
+    points[7].time_ms = START; /* out of order: left out */
+    aivo_quality_series_set_points(series, points, 200);
+    assert_int_equal(changes, 1);
+    assert_true(aivo_quality_series_get_n_points(series) <= 64);
+    GtkWidget *one = g_object_ref_sink(aivo_quality_chart_new()), *other = g_object_ref_sink(aivo_quality_chart_new());
+    g_object_set(one, "series", series, NULL);
+    g_object_set(other, "series", series, NULL);
+    g_object_unref(one);
+    g_object_unref(other);
+    aivo_quality_series_clear(series);
+    assert_int_equal(aivo_quality_series_get_n_points(series), 0);
+    assert_int_equal(changes, 2);
+    assert_false(aivo_quality_series_append(series, NULL));
+    g_object_unref(series);
+}
+
+/* ---- all of them ---- */
+
+static void weak_notify(gpointer count, GObject *where)
+{
+    (void)where;
+    --*(int *)count;
+}
+
+/* Widgets go when their window goes, whatever they were doing: nobody else holds them. */
+static void test_nothing_is_kept(void **state)
+{
+    (void)state;
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+    GtkWidget *widgets[] = {aivo_quality_card_new(), aivo_quality_badge_new(), chart_of(30)};
+    int alive = G_N_ELEMENTS(widgets);
+    for (guint i = 0; i < G_N_ELEMENTS(widgets); i++) {
+        g_object_weak_ref(G_OBJECT(widgets[i]), weak_notify, &alive);
+        gtk_box_append(GTK_BOX(box), widgets[i]);
+    }
+    struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 120);
+    g_object_set(widgets[0], "quality", &q, NULL);
+    g_object_set(widgets[1], "state", AIVO_LINK_CONNECTING, NULL);
+    GtkWidget *window = show(box, 400, 700);
+    g_object_set(widgets[2], "end-ms", (gint64)0, NULL); /* its clock runs, and something waits for an idle moment */
+    gtk_window_destroy(GTK_WINDOW(window));
+    run_ms(60);
+    assert_int_equal(alive, 0);
+}
+
+/* Every icon that the card can name is there, and those of the levels for programs. */
+static void test_icons(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"stable",     "unknown",    "clock",           "level-offline",   "level-poor",
+                                         "level-fair", "level-good", "level-excellent", "level-connecting"};
+    GtkWidget *card = g_object_ref_sink(aivo_quality_card_new()); /* brings them along */
+    GtkIconTheme *theme = gtk_icon_theme_get_for_display(gdk_display_get_default());
+    char name[64];
+    for (int cause = 0; cause < AIVO_QUALITY_CAUSES; cause++) {
+        g_snprintf(name, sizeof(name), "aivo-%s-symbolic", aivo_cause_name((enum aivo_cause)cause));
+        assert_true(gtk_icon_theme_has_icon(theme, name));
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_snprintf(name, sizeof(name), "aivo-%s-symbolic", others[i]);
+        assert_true(gtk_icon_theme_has_icon(theme, name));
+    }
+    g_object_unref(card);
+}
+
+static size_t allocated(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    return mallinfo2().uordblks;
+#endif
+}
+
+/* 10,000 samples through card, badge and chart on a screen, with levels and causes that change: after the first 2,000
+ * (by then the series of 500 points is full) memory stays where it is. */
+static void test_memory(void **state)
+{
+    (void)state;
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), *card = aivo_quality_card_new(),
+              *badge = aivo_quality_badge_new(), *chart = aivo_quality_chart_new();
+    AivoQualitySeries *series = g_object_new(AIVO_TYPE_QUALITY_SERIES, "capacity", 500, NULL);
+    g_object_set(chart, "series", series, "end-ms", START + 20000000, "span-s", 20000, NULL);
+    g_object_unref(series);
+    gtk_box_append(GTK_BOX(box), card);
+    gtk_box_append(GTK_BOX(box), badge);
+    gtk_box_append(GTK_BOX(box), chart);
+    GtkWidget *window = show(box, 400, 700);
+    size_t before = 0;
+    for (int i = 0; i < 10000; i++) {
+        struct aivo_quality q = quality((enum aivo_level)(i / 3 % 5), 10 + i % 1000);
+        q.time_ms = START + i * 2000;
+        q.loss_samples = (uint64_t)i;
+        q.cause_count = (size_t)(i % 4);
+        for (size_t k = 0; k < q.cause_count; k++) {
+            q.causes[k] = (struct aivo_quality_cause){(enum aivo_cause)((i + (int)k) % AIVO_QUALITY_CAUSES), 10};
+        }
+        AivoLinkState link = i % 50 < 45 ? AIVO_LINK_CONNECTED : AIVO_LINK_RECONNECTING;
+        g_object_set(card, "quality", &q, "state", link, NULL);
+        g_object_set(badge, "quality", &q, "state", link, NULL);
+        g_object_set(chart, "quality", &q, NULL);
+        if (i % 50 == 0) {
+            run_ms(1);
+        }
+        if (i == 2000) {
+            run_ms(100);
+            before = allocated();
+        }
+    }
+    run_ms(100);
+    size_t after = allocated();
+    print_message("memory after 2,000 samples %zu bytes, after 10,000 %zu\n", before, after);
+    assert_true(after < before + 200000);
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+int main(void)
+{
+    if (!gtk_init_check()) {
+        print_error("there is no display: run this with xvfb.sh\n");
+        return 1;
+    }
+    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_badge),
+                                       cmocka_unit_test(test_card),
+                                       cmocka_unit_test(test_ticking),
+                                       cmocka_unit_test(test_no_text_is_cut_off),
+                                       cmocka_unit_test(test_right_to_left),
+                                       cmocka_unit_test(test_themes),
+                                       cmocka_unit_test(test_animations),
+                                       cmocka_unit_test(test_chart_keys),
+                                       cmocka_unit_test(test_chart_pointer),
+                                       cmocka_unit_test(test_chart_quality),
+                                       cmocka_unit_test(test_series_object),
+                                       cmocka_unit_test(test_nothing_is_kept),
+                                       cmocka_unit_test(test_icons),
+                                       cmocka_unit_test(test_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
