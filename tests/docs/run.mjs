@@ -6,7 +6,7 @@
 //   ```sh       each block is run by bash -e, one after the other in a folder of the document's own
 //   ```console  each line behind "$ " is run; the lines below it are what it must print, in the same order: numbers, times
 //               and ids may differ, a line "..." stands for any, and what stands behind "# " in a command is no part of it
-// An aivo-server with the development secret runs meanwhile and takes the place of 127.0.0.1:4003; it is $NEXTAUTH_SECRET,
+// Ports of 41xx and 63xx become free ones. An aivo-server with the development secret runs meanwhile and takes the place of 127.0.0.1:4003; it is $NEXTAUTH_SECRET,
 // and aivo and aivo-server are on the PATH. A comment before a block says what is special:
 //   <!-- docs: exit 75 -->     its (last) command ends with this code
 //   <!-- docs: for 2 s -->     it goes on until it is stopped
@@ -14,6 +14,7 @@
 //   <!-- docs: needs NAME -->  a program that a machine may lack: without it the block is a skip
 // A block without a language that begins with a command is a mistake. The last line is "N passed, N failed, N skipped".
 import { spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -136,13 +137,27 @@ function commandsOf(block) {
   return commands;
 }
 
+const free = new Map(); // a port in the documents -> one that nobody has
+async function withFreePorts(text) {
+  for (const [documented] of text.matchAll(/\b(41|63)\d\d\b/g)) {
+    if (free.has(documented)) continue;
+    free.set(documented, await new Promise((done) => {
+      const probe = createServer().listen(0, '127.0.0.1', () => {
+        const { port } = probe.address();
+        probe.close(() => done(port));
+      });
+    }));
+  }
+  return text.replace(/\b(41|63)\d\d\b/g, (documented) => free.get(documented));
+}
+
 async function runBlock(block, options, port) {
   const forSeconds = block.note.match(/^for (\d+) s$/);
   const exit = Number(block.note.match(/^exit (\d+)$/)?.[1] ?? 0);
   const commands = commandsOf(block);
   let before = 0;
   for (const [i, { command, expected }] of commands.entries()) {
-    const script = `(exit ${before}) || true; ${command}`.replaceAll(DOCUMENTED, `127.0.0.1:${port}`);
+    const script = await withFreePorts(`(exit ${before}) || true; ${command}`.replaceAll(DOCUMENTED, `127.0.0.1:${port}`));
     // "$?" in a further line is the code of the line before it.
     const full = command.trim() === 'echo $?' ? `echo ${before}` : script;
     const ms = forSeconds ? Number(forSeconds[1]) * 1000 : BLOCK_MS;
