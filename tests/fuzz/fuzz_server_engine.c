@@ -23,6 +23,8 @@ struct slot {
 static struct srv_engine engine;
 static struct srv_hub hub;
 static struct srv_metrics metrics;
+static struct srv_limits limits;
+static struct srv_audit audit;
 static struct slot slots[SLOTS];
 
 struct input {
@@ -127,7 +129,7 @@ static void answer(struct srv_link *link, const char *payload, size_t len)
     aivo_buf_free(&bytes);
 }
 
-static const struct srv_link_ops ops = {said, say_now, hang_up, answer};
+static const struct srv_link_ops ops = {said, said, say_now, hang_up, answer};
 
 static struct srv_link *fresh(struct link *l, bool websocket)
 {
@@ -245,8 +247,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .recovery_max_events = 20,
                                 .recovery_max_bytes = 65536,
                                 .test_handler_delay_ms = size & 4 ? 30 : 0};
-    const struct srv_engine_options options = {config.ping_interval_ms, config.ping_timeout_ms,
-                                               config.max_payload_bytes, 20000};
+    const struct srv_engine_options options = {.ping_interval_ms = config.ping_interval_ms,
+                                               .ping_timeout_ms = config.ping_timeout_ms,
+                                               .upgrade_timeout_ms = 800,
+                                               .max_payload_bytes = config.max_payload_bytes,
+                                               .max_queue_bytes = 20000};
     struct srv_log log;
     struct input in = {data, data + size};
     uint64_t now_ms = 1000;
@@ -254,16 +259,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log.fd = -1;
     srv_metrics_init(&metrics);
     memset(slots, 0, sizeof slots);
-    if (!srv_engine_init(&engine, &options, &metrics, some_random) ||
-        !srv_hub_init(&hub, &engine, &config, &metrics, &log, NULL))
+    audit = (struct srv_audit){.log = &log};
+    if (!srv_limits_init(&limits, &config, 1) || !srv_engine_init(&engine, &options, &metrics, some_random) ||
+        !srv_hub_init(&hub, &engine, &config, &metrics, &log, NULL, &limits, &audit))
         abort();
     while (in.p < in.end)
         step(&in, &now_ms);
-    srv_hub_drain(&hub, true);
+    srv_hub_drain(&hub, true, SIZE_MAX);
     srv_engine_flush(&engine);
     CHECK(metrics.connections_active == 0);
     CHECK(metrics.active_sessions == 0);
     srv_hub_free(&hub);
     srv_engine_free(&engine);
+    srv_limits_free(&limits);
     return 0;
 }
