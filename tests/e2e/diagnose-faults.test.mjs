@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import test from "node:test";
 import tls from "node:tls";
@@ -260,4 +260,23 @@ test("the whole has a bound as well", async (t) => {
   assert.equal(report.exit_code, 2);
   assert.equal(report.stages.tcp.status, "ok");
   assert.equal(report.stages.http.code, "cancelled");
+});
+
+// A program may go by the codes and facts: each is in the document.
+test("every code and every fact is documented", () => {
+  const top = new URL("../../", import.meta.url);
+  const text = readFileSync(new URL("docs/diagnose.md", top), "utf8");
+  const folder = new URL("sdk/src/diag/", top);
+  const codes = new Set();
+  for (const file of readdirSync(folder).filter((name) => name.startsWith("judge")))
+    for (const call of readFileSync(new URL(file, folder), "utf8").split(/diag_(?:warn|fail)\(/).slice(1)) {
+      const [code, ...more] = [...call.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1]);
+      codes.add(code);
+      if (/^[a-z]+(-[a-z]+)+$/.test(more[0])) codes.add(more[0]); // one of two
+    }
+  assert.ok(codes.size > 90, `${codes.size} codes`);
+  for (const code of codes) assert.ok(text.includes(`| \`${code}\` |`), code);
+  const facts = [...readFileSync(new URL("explain.c", folder), "utf8").matchAll(/^ {4}\{[A-Z]+,\s*(NULL|"(\w+)"),\s*"(\w+)",/gm)];
+  assert.ok(facts.length > 100, `${facts.length} facts`);
+  for (const [, , list, key] of facts) assert.ok(text.includes(`| \`${list ? `${list}[].` : ""}${key}\` |`), key);
 });

@@ -74,9 +74,13 @@ static void on_end(const struct aivo_diagnose_result *r, void *user)
     cJSON *findings = cJSON_AddArrayToObject(o, "findings");
     for (size_t i = 0; i < r->finding_count; i++)
         cJSON_AddItemToArray(findings, cJSON_CreateString(r->findings[i].code));
-    cJSON *facts = cJSON_AddObjectToObject(o, "facts");
-    for (size_t i = 0; i < r->fact_count; i++)
-        add_fact(facts, &r->facts[i]);
+    cJSON *facts = cJSON_AddObjectToObject(o, "facts"), *unexplained = cJSON_AddArrayToObject(o, "unexplained");
+    for (size_t i = 0; i < r->fact_count; i++) {
+        const struct aivo_diagnose_fact *f = &r->facts[i];
+        add_fact(facts, f);
+        if (!*aivo_diagnose_fact_explain(r->stage, f->list, f->key))
+            cJSON_AddItemToArray(unexplained, cJSON_CreateString(f->key));
+    }
     print(o);
 }
 

@@ -38,6 +38,12 @@ AIVO_API const char *aivo_diagnose_stage_name(enum aivo_diagnose_stage stage);
 /** For people: "Name resolution", "TCP connection", ...; static. Thread-safe. */
 AIVO_API const char *aivo_diagnose_stage_title(enum aivo_diagnose_stage stage);
 
+/** A fact's name for people, e.g. "95th percentile" for "p95_ms" of the probes; the key itself if it is not known.
+ * list: the fact's, or NULL. Static. Thread-safe. */
+AIVO_API const char *aivo_diagnose_fact_title(enum aivo_diagnose_stage stage, const char *list, const char *key);
+/** How a fact came about, in one or two sentences; "" if it is not known. Static. Thread-safe. */
+AIVO_API const char *aivo_diagnose_fact_explain(enum aivo_diagnose_stage stage, const char *list, const char *key);
+
 /** How a stage ended, from best to worst but for skip. */
 enum aivo_diagnose_status {
     AIVO_DIAGNOSE_OK = 0,

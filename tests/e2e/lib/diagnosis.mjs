@@ -28,6 +28,7 @@ export async function finish(child) {
     } else if (line.end) {
       assert.ok(line.end === open || line.status === "skip", `${line.end} ended without a beginning`);
       open = null;
+      assert.deepEqual(line.unexplained, [], `facts of ${line.end} that nobody explains`);
       if (line.status === "fail" || line.status === "warn")
         assert.ok(line.code && line.reason && line.fix, `${line.end} without code, reason or fix: ${JSON.stringify(line)}`);
     }
