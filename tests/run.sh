@@ -190,6 +190,10 @@ prometheus() { # PRESET
     check prometheus env AIVO_BUILD="$root/build/$1" bash tests/e2e/prometheus.sh
 }
 
+dashboard() { # PRESET: every query of the Grafana dashboard, and the alert rules
+    check dashboard env AIVO_BUILD="$root/build/$1" bash tests/e2e/dashboard.sh
+}
+
 netlab() { # PRESET: against real TCP over an emulated link; its own bounds decide. 77: not permitted here
     [ -x tests/netlab/run.sh ] || return 0
     local log=$logs/netlab.log status
@@ -234,7 +238,7 @@ for preset in "${presets[@]}"; do
     say "$preset: command line and end to end"
     cli "$preset"
     end_to_end "$preset"
-    [ "$preset" != dev ] || prometheus "$preset"
+    [ "$preset" != dev ] || { prometheus "$preset"; dashboard "$preset"; }
 done
 
 # Clang's warnings are errors too, and every fuzz target runs for a moment beyond its seeds.
