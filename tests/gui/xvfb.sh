@@ -20,7 +20,8 @@ if ! read -r -t 20 number <"$work/display" || [ -z "$number" ]; then
 fi
 mkdir "$work/home" "$work/run"
 chmod 700 "$work/run"
-env -u WAYLAND_DISPLAY -u GTK_THEME DISPLAY=":$number" GDK_BACKEND=x11 GSK_RENDERER=cairo LIBGL_ALWAYS_SOFTWARE=1 \
+# No GL at all: cairo draws, and what a GL driver keeps until the end would look like a leak of ours.
+env -u WAYLAND_DISPLAY -u GTK_THEME DISPLAY=":$number" GDK_BACKEND=x11 GSK_RENDERER=cairo GDK_DEBUG=gl-disable GDK_DISABLE=gl LIBGL_ALWAYS_SOFTWARE=1 \
     GSETTINGS_BACKEND=memory GTK_A11Y="${GTK_A11Y:-none}" \
     HOME="$work/home" XDG_RUNTIME_DIR="$work/run" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/home/.cache}" \
     LC_ALL=C.UTF-8 "$@"
