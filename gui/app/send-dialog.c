@@ -1,0 +1,87 @@
+#include "send-dialog.h"
+#include "application.h"
+#include "json-text.h"
+#include "window.h"
+#include <glib/gi18n.h>
+#include <string.h>
+
+#define EVENT_MAX_BYTES 256
+
+struct _AivoSendDialog {
+    AdwWindow parent;
+    AivoConnection *connection;
+    GtkWidget *event, *args, *problem, *send;
+};
+
+G_DEFINE_FINAL_TYPE(AivoSendDialog, aivo_send_dialog, ADW_TYPE_WINDOW)
+
+static void changed(AivoSendDialog *self)
+{
+    const char *event = gtk_editable_get_text(GTK_EDITABLE(self->event));
+    const char *args = gtk_editable_get_text(GTK_EDITABLE(self->args));
+    const char *problem = NULL;
+    if (strlen(event) > EVENT_MAX_BYTES)
+        problem = _("The event’s name is too long");
+    else if (*args && !aivo_json_is_array(args, &problem))
+        problem = problem ? problem : _("This is no JSON");
+    gtk_label_set_text(GTK_LABEL(self->problem), problem ? problem : "");
+    gtk_widget_set_visible(self->problem, problem != NULL);
+    gtk_widget_set_sensitive(self->send, *event && !problem);
+}
+
+static void queued(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GtkWindow) parent = user;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    if (aivo_monitor_queue_finish(AIVO_MONITOR(source), result, &error) < 0)
+        text = g_strdup_printf(_("Not queued: %s"), error->message);
+    else
+        text = g_strdup(_("Queued: it is sent as soon as there is a connection"));
+    if (AIVO_IS_WINDOW(parent))
+        aivo_window_toast(AIVO_WINDOW(parent), text);
+}
+
+static void send_clicked(AivoSendDialog *self)
+{
+    const char *args = gtk_editable_get_text(GTK_EDITABLE(self->args));
+    if (!gtk_widget_get_sensitive(self->send))
+        return;
+    aivo_monitor_send_async(aivo_application_get_monitor(aivo_application_get()), self->connection,
+                            gtk_editable_get_text(GTK_EDITABLE(self->event)), *args ? args : "[]", queued,
+                            g_object_ref(gtk_window_get_transient_for(GTK_WINDOW(self))));
+    gtk_window_close(GTK_WINDOW(self));
+}
+
+static void dispose(GObject *object)
+{
+    g_clear_object(&AIVO_SEND_DIALOG(object)->connection);
+    G_OBJECT_CLASS(aivo_send_dialog_parent_class)->dispose(object);
+}
+
+static void aivo_send_dialog_class_init(AivoSendDialogClass *class)
+{
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
+    G_OBJECT_CLASS(class)->dispose = dispose;
+    gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/send-dialog.ui");
+    gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, event);
+    gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, args);
+    gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, problem);
+    gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, send);
+    gtk_widget_class_bind_template_callback(widget_class, changed);
+    gtk_widget_class_bind_template_callback(widget_class, send_clicked);
+    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
+}
+
+static void aivo_send_dialog_init(AivoSendDialog *self)
+{
+    gtk_widget_init_template(GTK_WIDGET(self));
+    changed(self);
+}
+
+GtkWidget *aivo_send_dialog_new(GtkWindow *parent, AivoConnection *connection)
+{
+    AivoSendDialog *self = g_object_new(AIVO_TYPE_SEND_DIALOG, "transient-for", parent, NULL);
+    self->connection = g_object_ref(connection);
+    return GTK_WIDGET(self);
+}
