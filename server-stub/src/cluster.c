@@ -220,26 +220,27 @@ static void pub_up(struct srv_redis_link *link)
     aivo_buf_free(&c->held);
 }
 
-static void link_down(struct srv_cluster *c, const char *why, bool was_up)
+static void link_down(struct srv_cluster *c, const char *why)
 {
-    char text[256];
-    bool first = !c->told;
-    c->told = true;
+    bool was_connected = c->connected;
+    unsigned left_out;
     update_connected(c);
-    if (!c->wanted || c->stopped)
-        return;
     srv_metrics_error(c->metrics, SRV_ERROR_REDIS);
-    if (!was_up && !first) /* still away: said once, counted each time */
+    if (!was_connected && strcmp(c->reason, why) == 0) /* still away: said once for each reason, counted each time */
         return;
-    snprintf(text, sizeof text, "redis: %s:%u is away: %s; this instance goes on alone", c->options.host,
-             (unsigned)c->options.port, why);
-    srv_log(c->hub->log, SRV_LOG_WARN, "%s", text);
+    snprintf(c->reason, sizeof c->reason, "%s", why);
+    if (!srv_log_enabled(c->hub->log, SRV_LOG_WARN) ||
+        !srv_log_bounded(&c->complaints, COMPLAINTS, c->hub->engine->now_ms, &left_out))
+        return;
+    srv_log(c->hub->log, SRV_LOG_WARN, "redis: %s:%u is away: %s; this instance goes on alone", c->options.host,
+            (unsigned)c->options.port, why);
 }
 
 static void pub_down(struct srv_redis_link *link, const char *why, bool was_up)
 {
     struct srv_cluster *c = link->user;
-    link_down(c, why, was_up);
+    (void)was_up;
+    link_down(c, why);
     await_none(c);
 }
 
@@ -288,7 +289,8 @@ static void sub_down(struct srv_redis_link *link, const char *why, bool was_up)
 {
     struct srv_cluster *c = link->user;
     c->confirmed = 0;
-    link_down(c, why, was_up);
+    (void)was_up;
+    link_down(c, why);
 }
 
 static struct aivo_bytes bytes_of(const struct srv_resp_item *item)

@@ -24,7 +24,8 @@ struct srv_cluster {
     struct srv_metrics *metrics;
     struct srv_redis_options options;
     struct srv_redis_link pub, sub;
-    bool wanted, connected, told; /* told: that it is away */
+    bool wanted, connected;
+    char reason[160]; /* why it is away, as last said */
     char uid[SRV_CLUSTER_ID_LEN + 1];
     struct srv_channels channels[SRV_HUB_MAX_NSPS];
     unsigned confirmed, subscriptions; /* those that Redis confirmed, and how many there are */
