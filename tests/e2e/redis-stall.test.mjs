@@ -1,26 +1,13 @@
 // Redis that is there and says nothing any more: noticed, bounded, healed.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { AivoServer, connected, event } from "./lib/aivo-server.mjs";
-import { slow, until } from "./lib/process.mjs";
-import { RedisServer, Relay } from "./lib/redis.mjs";
-
-const ask = (socket, ...args) => socket.timeout(8000 * slow).emitWithAck(...args);
-const start = (t, port, env = {}) =>
-  AivoServer.start(t, { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(port), ...env }, ["--conformance"]);
-const is = (server, value, limitMs = 12000) =>
-  until(async () => (await server.metric("aivo_redis_connected")) === value, `aivo_redis_connected ${value}`, limitMs);
-
-async function delivers(from, to, name) {
-  const got = event(to, name);
-  await ask(from, "test:emit", {}, name, name);
-  assert.equal(await got, name);
-}
+import { connected } from "./lib/aivo-server.mjs";
+import { ask, clusterServer, delivers, is, RedisServer, Relay } from "./lib/redis.mjs";
 
 test("stalling: noticed within the deadlines, what waits is bounded, and it heals", async (t) => {
   const redis = await RedisServer.start(t);
   const relay = await Relay.start(t, redis.port);
-  const [one, two] = await Promise.all([start(t, relay.port), start(t, redis.port)]);
+  const [one, two] = await Promise.all([clusterServer(t, relay.port), clusterServer(t, redis.port)]);
   await Promise.all([is(one, 1), is(two, 1)]);
   const [a, a2, b] = await Promise.all([one, one, two].map((server) => connected(t, server.url)));
   relay.mode = "stall";

@@ -1,11 +1,13 @@
 // A Redis of the test's own, Node servers joined by it, and a relay to it that misbehaves when told.
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { createRequire } from "node:module";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { Redis as Client } from "ioredis";
+import { AivoServer, event } from "./aivo-server.mjs";
 import { Peer } from "./peers.mjs";
-import { Child, sleep, slow, temporaryFolder } from "./process.mjs";
+import { Child, sleep, slow, temporaryFolder, until } from "./process.mjs";
 
 const require = createRequire(import.meta.url);
 export const { Emitter } = require("@socket.io/redis-emitter");
@@ -116,4 +118,21 @@ export class Relay {
   cut() {
     for (const { socket, upstream } of this.pairs) (socket.destroy(), upstream.destroy());
   }
+}
+
+export const ask = (socket, ...args) => socket.timeout(8000 * slow).emitWithAck(...args);
+
+// A server of ours in the cluster of the Redis at this port.
+export const clusterServer = (t, port, env = {}) =>
+  AivoServer.start(t, { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(port), ...env }, ["--conformance"]);
+
+// Waits until it says that it is connected to Redis (1) or is not (0).
+export const is = (server, value, limitMs = 12000) =>
+  until(async () => (await server.metric("aivo_redis_connected")) === value, `aivo_redis_connected ${value}`, limitMs);
+
+// A broadcast that a client of ours asks for reaches another client.
+export async function delivers(from, to, name) {
+  const got = event(to, name);
+  await ask(from, "test:emit", {}, name, name);
+  assert.equal(await got, name);
 }
