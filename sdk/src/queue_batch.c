@@ -31,6 +31,7 @@ struct choice {
     bool refused, no_memory;
     bool first;       /* nothing was seen yet */
     bool new_too;     /* also what this transaction adds */
+    bool flying;      /* only what is in flight */
     int64_t until_ms; /* EXPIRED: those not later than this */
     int64_t next_ms;  /* EXPIRED: the first that is */
 };
@@ -225,12 +226,10 @@ static enum aivo_store_choice pick(void *user, const struct aivo_store_ref *ref)
     if (is_new != c->new_too)
         return is_new && c->spare_above == INT32_MAX ? AIVO_STORE_STOP : AIVO_STORE_SKIP;
     enum whereabouts where = where_is(c->q, c->lane, ref->seq);
-    if (where == FLYING || where == GONE || already(c, ref->seq))
+    if ((where == FLYING) != c->flying || where == GONE || already(c, ref->seq))
         return AIVO_STORE_SKIP;
-    if (ref->priority > c->spare_above) {
-        c->refused = true;
+    if (ref->priority > c->spare_above)
         return AIVO_STORE_STOP;
-    }
     return choose(c, ref) ? AIVO_STORE_SKIP : AIVO_STORE_STOP;
 }
 
@@ -262,18 +261,19 @@ static enum aivo_status choose_victims(struct choice *c, struct aivo_error *err)
     struct aivo_queue *q = c->q;
     bool by_priority = q->lanes[c->lane].overflow == AIVO_OVERFLOW_DROP_PRIORITY;
     enum aivo_status status = AIVO_OK;
-    for (int pass = 0; pass < 2 && status == AIVO_OK && !enough(c) && !c->refused; pass++) {
-        c->new_too = pass == 1;
+    enum { WAITING, IN_FLIGHT, ADDED, PASSES };
+    for (int pass = WAITING; pass < PASSES && status == AIVO_OK && !enough(c) && !c->no_memory; pass++) {
+        c->flying = pass == IN_FLIGHT;
+        c->new_too = pass == ADDED;
         if (by_priority)
             status = q->store->by_priority(q->db, c->lane, pick, c, err);
+        else if (pass == IN_FLIGHT)
+            pick_flying(c);
         else
             status = q->store->in_order(q->db, c->lane, c->t->lanes[c->lane].passed_seq, pick, c, err);
         c->first = false;
-        if (status == AIVO_OK && pass == 0 && !by_priority && !enough(c))
-            pick_flying(c);
     }
-    /* What is in flight may be more important than the new one. */
-    c->refused |= by_priority && c->spare_above != INT32_MAX && !enough(c);
+    c->refused = by_priority && c->spare_above != INT32_MAX && !enough(c);
     if (status == AIVO_OK && c->no_memory)
         status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     return status;

@@ -230,8 +230,10 @@ static void test_drop_priority(void **state)
     expect_sent(b, 0, "[\"5\"]");
     expect_sent(b, 1, "[\"0 b\"]");
     expect_sent(b, 2, "[\"0 c\"]");
-    /* All are in flight: none leaves for another. */
-    assert_int_equal(try_send(b, "[\"late\"]", NULL), AIVO_E_FULL);
+    /* All are in flight: the oldest of the lowest priority leaves, and none for one that is less important. */
+    assert_int_equal(try_send(b, "[\"-3\"]", &how), AIVO_E_FULL);
+    put(b, "[\"late\"]", 0, NULL, NULL);
+    expect_told(b, 2, "[\"0 b\"]", AIVO_FATE_EVICTED);
 }
 
 /* By bytes: as many of the oldest leave as the new one needs room; one that can never fit is refused. */

@@ -89,6 +89,7 @@ static void test_sync_fails(void **state)
         power_fails_at(0, 0);
         power_syncs_fail(1);
         assert_int_equal(aivo_queue_send(b->q, "event", "[\"refused\"]", NULL, &err), AIVO_E_STORE);
+        assert_non_null(strstr(err.message, "may be there afterwards"));
         assert_int_equal(aivo_queue_send(b->q, "event", "[\"accepted\"]", &id, &err), AIVO_OK);
     }
     power_fails_at(1, 3);

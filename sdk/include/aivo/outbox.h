@@ -22,8 +22,9 @@ struct aivo_message_id {
 /** What a queue does when a message would exceed its bound by count or by bytes. */
 enum aivo_overflow {
     AIVO_OVERFLOW_DROP_OLDEST = 0,   /**< the oldest leave (evicted); those in flight only when nothing else is left */
-    AIVO_OVERFLOW_DROP_PRIORITY = 1, /**< the oldest of the lowest priority leave; a new message whose own priority is
-                                          below all others is refused with AIVO_E_FULL */
+    AIVO_OVERFLOW_DROP_PRIORITY = 1, /**< the oldest of the lowest priority leave, those in flight only when nothing
+                                        else is left; a new message whose own priority is below all others is refused
+                                        with AIVO_E_FULL */
     AIVO_OVERFLOW_REJECT = 2         /**< the new message is refused with AIVO_E_FULL */
 };
 

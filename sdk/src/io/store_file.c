@@ -53,20 +53,22 @@ enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_
         real = resolve_new(path);
     if (!real)
         return refuse(path, errno, err);
-    int fd = open(real, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
-    int error = errno;
+    /* A file that is there is not opened: closing it again would take this process' own locks of it away. */
     struct stat st;
-    bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool there = stat(real, &st) == 0;
+    bool regular = there && S_ISREG(st.st_mode);
+    int fd = there ? -1 : open(real, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     if (fd >= 0)
         close(fd);
-    if (regular) {
+    if (fd >= 0 || (regular && access(real, R_OK | W_OK) == 0)) {
         *out = real;
         return AIVO_OK;
     }
+    int error = errno;
     free(real);
-    if (fd < 0 && error != EISDIR)
+    if (!there || regular)
         return refuse(path, error, err);
-    return aivo_error_set(err, AIVO_E_STORE, fd < 0 ? error : 0, "the queue's file is no regular file: %s", path);
+    return aivo_error_set(err, AIVO_E_STORE, 0, "the queue's file is no regular file: %s", path);
 }
 
 static enum aivo_status locked(const char *path, int fd, struct aivo_error *err)
@@ -104,6 +106,45 @@ enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_err
     if (ftruncate(lock, 0) == 0 && pwrite(lock, pid, (size_t)len, 0) < 0)
         errno = 0;
     *fd = lock;
+    return AIVO_OK;
+}
+
+enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_identity *out, struct aivo_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return refuse(path, errno, err);
+    if (st.st_nlink > 1)
+        return aivo_error_set(err, AIVO_E_STORE, 0,
+                              "the queue's file %s has a second name (a hard link): remove one, or copy the file",
+                              path);
+    *out = (struct aivo_store_identity){.dev = st.st_dev, .ino = st.st_ino};
+    return AIVO_OK;
+}
+
+static bool same_file(const char *path, const struct aivo_store_identity *as)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == as->dev && st.st_ino == as->ino;
+}
+
+enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
+                                           struct aivo_store_identity *log, struct aivo_error *err)
+{
+    char name[PATH_MAX + 8];
+    struct stat st;
+    if (!same_file(path, file))
+        return aivo_error_set(
+            err, AIVO_E_STORE, 0,
+            "the queue's file %s was deleted or replaced while it was in use: nothing more can be kept", path);
+    if ((size_t)snprintf(name, sizeof name, "%s-wal", path) >= sizeof name)
+        return AIVO_OK;
+    if (log->ino == 0 && stat(name, &st) == 0)
+        *log = (struct aivo_store_identity){.dev = st.st_dev, .ino = st.st_ino};
+    if (log->ino != 0 && !same_file(name, log))
+        return aivo_error_set(
+            err, AIVO_E_STORE, 0,
+            "the queue's log %s was deleted or replaced while it was in use: nothing more can be kept", name);
     return AIVO_OK;
 }
 

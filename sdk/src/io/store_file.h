@@ -15,6 +15,18 @@ enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_
  * do not ask for it. AIVO_E_LOCKED names the process that has it. */
 enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_error *err);
 
+/* Which file a name stands for. */
+struct aivo_store_identity {
+    uint64_t dev, ino; /* ino 0: not known */
+};
+/* AIVO_E_STORE: the file has a second name. Each name would have a log and a lock of its own, and two writers would
+ * destroy it. */
+enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_identity *out, struct aivo_error *err);
+/* Whether PATH and PATH-wal still are the files they were: what is written to one that was deleted or replaced would be
+ * lost. The log's identity is filled in when it is there for the first time. */
+enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
+                                           struct aivo_store_identity *log, struct aivo_error *err);
+
 /* Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken) and the same with
  * -wal and -shm, and syncs the directory. The new name is copied to moved. */
 enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,

@@ -280,6 +280,8 @@ static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, st
     enum aivo_status status = aivo_store_file_set_aside(db->path, unix_ms, moved, sizeof moved, err);
     if (status == AIVO_OK)
         status = open_sql(db, info, &foreign, err);
+    if (status == AIVO_OK)
+        status = aivo_store_file_identify(db->path, &db->file, err);
     if (status != AIVO_OK)
         return status;
     uint64_t saved = aivo_sql_salvage(db, moved);
@@ -315,6 +317,8 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
         status = aivo_error_set(&why, AIVO_E_MEMORY, 0, "no memory for the queue");
     if (status == AIVO_OK && path)
         status = aivo_store_file_lock(db->path, &db->lock, &why);
+    if (status == AIVO_OK && path)
+        status = aivo_store_file_identify(db->path, &db->file, &why);
     if (status == AIVO_OK)
         status = open_sql(db, info, &foreign, &why);
     if (status == AIVO_E_CORRUPT && !foreign && path) {

@@ -32,12 +32,14 @@ static bool bring(struct salvage *s, sqlite3_stmt *found)
 {
     struct aivo_store_row row;
     aivo_sql_read_row(found, &row);
-    if (row.unreadable || row.seq <= 0)
+    if (row.seq <= 0 || (row.unreadable && s->dead))
         return true;
+    if (row.unreadable) /* what is left of it is told */
+        row.fate = AIVO_FATE_UNREADABLE;
     if (row.lane >= s->lanes)
         row.lane = 0;
     enum aivo_status status = s->dead ? insert_dead(s, &row) : aivo_sql_insert(s->into, &row, &s->failed);
-    s->saved += status == AIVO_OK;
+    s->saved += status == AIVO_OK && !row.unreadable;
     return status == AIVO_OK;
 }
 

@@ -45,6 +45,10 @@ enum aivo_status aivo_sql_failure(const struct aivo_store_db *db, const char *wh
     if (code == SQLITE_BUSY)
         return aivo_error_set(err, AIVO_E_STORE, code, "cannot %s %s: another program holds its write lock", what,
                               db->path);
+    if (code == SQLITE_IOERR_FSYNC) /* the log holds it already: only the next transaction overwrites it there */
+        return aivo_error_set(err, AIVO_E_STORE, code,
+                              "cannot sync %s (%s): refused, but if the power fails now it may be there afterwards",
+                              db->path, error ? strerror(error) : sqlite3_errmsg(db->sql));
     return aivo_error_set(err, AIVO_E_STORE, code, "cannot %s %s: %s (SQLite %d%s%s)", what, db->path,
                           sqlite3_errmsg(db->sql), code, error ? ", " : "", error ? strerror(error) : "");
 }

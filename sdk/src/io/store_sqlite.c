@@ -73,7 +73,8 @@ static enum aivo_status store_begin(struct aivo_store_db *db, struct aivo_error 
 
 static enum aivo_status store_commit(struct aivo_store_db *db, struct aivo_error *err)
 {
-    return run(db, COMMIT, "write to", err);
+    enum aivo_status status = db->in_memory ? AIVO_OK : aivo_store_file_unchanged(db->path, &db->file, &db->log, err);
+    return status == AIVO_OK ? run(db, COMMIT, "write to", err) : status;
 }
 
 void aivo_sql_rollback(struct aivo_store_db *db)

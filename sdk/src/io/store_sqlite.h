@@ -4,6 +4,7 @@
 #define AIVO_IO_STORE_SQLITE_H
 
 #include "store.h"
+#include "store_file.h"
 #include <sqlite3.h>
 
 #define AIVO_SQL_APPLICATION 0x4169766f /* "Aivo": tells our files from other people's databases */
@@ -57,6 +58,7 @@ struct aivo_store_db {
     bool in_memory;
     int lock;
     int wal_frames;
+    struct aivo_store_identity file, log;
     sqlite3_stmt *statements[STATEMENTS];
 };
 
