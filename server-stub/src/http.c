@@ -59,6 +59,20 @@ static void add_cors(struct srv_server *server, const struct srv_request *reques
     }
 }
 
+/* Clients compare their clocks with it: tokens are judged by time. Without strftime(), whose names are the locale's. */
+static void add_date(struct aivo_buf *out)
+{
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = (time_t)(srv_unix_ms() / 1000u);
+    struct tm t;
+    char text[64];
+    if (gmtime_r(&now, &t) == NULL)
+        return;
+    lws_snprintf(text, sizeof text, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * t.tm_wday,
+                 t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    aivo_buf_str(out, text);
+}
+
 /* Builds the whole answer: one write, whatever libwebsockets thinks of headers. */
 static void build(struct srv_server *server, const struct srv_request *request, unsigned status, const char *type,
                   const char *body, size_t len, bool keep_alive)
@@ -68,6 +82,7 @@ static void build(struct srv_server *server, const struct srv_request *request, 
     aivo_buf_str(out, "HTTP/1.1 ");
     aivo_buf_str(out, status_text(status));
     aivo_buf_str(out, "\r\n");
+    add_date(out);
     if (type) {
         aivo_buf_str(out, "Content-Type: ");
         aivo_buf_str(out, type);

@@ -27,6 +27,7 @@ test("aivo-server: everything is well, in less than 3 s", async (t) => {
   assert.equal(engineio.facts.max_payload_bytes, 1000000);
   assert.equal(authed.facts.token_subject, "learner-1");
   assert.ok(Math.abs(authed.facts.token_expires_in_s - 3600) < 30);
+  assert.ok(Math.abs(authed.facts.clock_skew_s) < 2, "aivo-server dates its answers");
   assert.equal(probes.facts.answered, 10);
   assert.equal(probes.facts.loss_source, "tcp");
   assert.equal(probes.facts.loss_pct, 0);
