@@ -482,7 +482,7 @@ int main(void)
         cmocka_unit_test(test_env_flag),    cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown_flags),
         cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
-        cmocka_unit_test(test_redis), cmocka_unit_test(test_agent),
+        cmocka_unit_test(test_redis),       cmocka_unit_test(test_agent),
         cmocka_unit_test(test_tls),         cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_public_key),  cmocka_unit_test(test_check),
         cmocka_unit_test(test_help),        cmocka_unit_test(test_documents),

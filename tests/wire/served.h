@@ -30,16 +30,23 @@ struct served {
     uint16_t port;
 };
 
-/* Runs the server with these settings ("NAME=value"..., NULL) and --conformance unless they set NEXTAUTH_SECRET. */
+/* Runs the server with these settings ("NAME=value"..., NULL), on any port unless they set PORT, with --conformance
+ * unless they set NEXTAUTH_SECRET. */
 static inline void served_child(const char *const *settings, int report)
 {
     struct srv_config config = {0};
     struct srv_config_outcome outcome = {0};
-    const char *argv[] = {"aivo-server", "--port", "0", "--conformance", NULL};
-    int argc = 4;
-    for (const char *const *s = settings; *s; s++)
-        if (strncmp(*s, "NEXTAUTH_SECRET=", 16) == 0)
-            argc = 3;
+    bool secret = false, port = false;
+    for (const char *const *s = settings; *s; s++) {
+        secret |= strncmp(*s, "NEXTAUTH_SECRET=", 16) == 0;
+        port |= strncmp(*s, "PORT=", 5) == 0;
+    }
+    const char *argv[] = {"aivo-server", NULL, NULL, NULL};
+    int argc = 1;
+    if (!port)
+        argv[argc++] = "--port=0";
+    if (!secret)
+        argv[argc++] = "--conformance";
     srv_config_load(&config, argc, argv, settings, &outcome);
     if (outcome.err.len)
         fwrite(outcome.err.data, 1, outcome.err.len, stderr);
