@@ -7,6 +7,7 @@ static const struct {
     [SRV_AUDIT_TOKEN_REFUSED] = {"token_refused", "token refused"},
     [SRV_AUDIT_TOKEN_EXPIRED] = {"token_expired", "session ended: its token has expired"},
     [SRV_AUDIT_ORIGIN_REFUSED] = {"origin_refused", "request of a page whose origin is not in CORS_ORIGIN"},
+    [SRV_AUDIT_CERTIFICATE_REFUSED] = {"certificate_refused", "client certificate refused"},
     [SRV_AUDIT_RATE_LIMIT] = {"rate_limit", "message refused: rate limit"},
     [SRV_AUDIT_CONNECTION_LIMIT] = {"connection_limit", "connection refused: too many from this address"},
     [SRV_AUDIT_HANDSHAKE_LIMIT] = {"handshake_limit", "too many pending handshakes"},

@@ -15,6 +15,7 @@ enum srv_audit_kind {
     SRV_AUDIT_TOKEN_REFUSED,
     SRV_AUDIT_TOKEN_EXPIRED,
     SRV_AUDIT_ORIGIN_REFUSED,
+    SRV_AUDIT_CERTIFICATE_REFUSED,
     SRV_AUDIT_RATE_LIMIT,
     SRV_AUDIT_CONNECTION_LIMIT, /* too many of one address */
     SRV_AUDIT_HANDSHAKE_LIMIT,  /* too many that have not said what they want */

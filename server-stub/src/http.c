@@ -414,6 +414,11 @@ int srv_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, 
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         srv_tls_created(server, user);
         return 0;
+    case LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION:
+        /* Our answer counts instead of OpenSSL's, which is len: 0 from here would let anybody in. */
+        if (!len)
+            srv_peer_fault(server, wsi, SRV_AUDIT_CERTIFICATE_REFUSED, SRV_ERROR_AUTH, NULL);
+        return len ? 0 : -1;
     case LWS_CALLBACK_WSI_DESTROY:
         srv_peer_gone(wsi);
         return 0;
