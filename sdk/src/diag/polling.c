@@ -1,7 +1,7 @@
 /*
  * Long-polling, looked at beside the main connection: a thread with connections of its own. It reads of the diagnosis
  * what is settled before it starts (settings, address, TLS context) and writes into its own job alone; the job is read
- * by others after the join, but for what is under its lock.
+ * after the join, but for what is atomic.
  */
 #include "run.h"
 
@@ -27,9 +27,9 @@ struct diag_polling_job {
     enum diag_how how; /* CANCELLED: nothing can be said */
     char *path;        /* with query, without sid */
     char sid[SID_MAX];
-    char cookie[300];       /* "name=value" that the server set */
-    int first_fd;           /* readable: date_ms and at_ms are set */
-    int64_t date_ms, at_ms; /* of the first answer: written before first_fd, read after it */
+    char cookie[300];               /* "name=value" that the server set */
+    int first_fd;                   /* readable: the first answer has come, or none will */
+    _Atomic int64_t date_ms, at_ms; /* of the first answer: its Date, and our clock then */
 };
 
 /* ---- requests ---- */
@@ -140,8 +140,8 @@ static void open_session(struct diag_polling_job *job, struct aivo_buf *body)
     int64_t start_us = aivo_clock_us();
     job->how = exchange(job, NULL, &f->http, body);
     f->time_ms = diag_since_ms(start_us);
-    job->date_ms = f->http.date_ms;
-    job->at_ms = f->http.at_ms;
+    atomic_store(&job->date_ms, f->http.date_ms);
+    atomic_store(&job->at_ms, f->http.at_ms);
     uint64_t one = 1;
     ssize_t ignored = write(job->first_fd, &one, sizeof one);
     (void)ignored;
@@ -240,9 +240,9 @@ bool diag_polling_date(struct aivo_diagnosis *d, int64_t until_us, int64_t *date
     struct diag_polling_job *job = d->polling;
     if (!job || diag_wait(&d->stop, job->first_fd, POLLIN, until_us) != DIAG_DONE)
         return false;
-    *date_ms = job->date_ms;
-    *at_ms = job->at_ms;
-    return job->date_ms != 0;
+    *date_ms = atomic_load(&job->date_ms);
+    *at_ms = atomic_load(&job->at_ms);
+    return *date_ms != 0;
 }
 
 void diag_polling_end(struct aivo_diagnosis *d)
