@@ -164,10 +164,21 @@ static void notice(AivoConnectionList *list, const char *text, AivoWindow *self)
     gtk_revealer_set_reveal_child(GTK_REVEALER(self->notice), TRUE);
 }
 
+/* Only where there is a secret to lose. */
+static gboolean needs_secrets(void)
+{
+    for (guint i = 0; i < g_list_model_get_n_items(get_model()); i++) {
+        g_autoptr(AivoConnection) connection = g_list_model_get_item(get_model(), i);
+        if (aivo_connection_get_profile(connection)->auth == AIVO_AUTH_TOKEN)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void secrets_changed(AivoWindow *self)
 {
     AivoSecrets *secrets = aivo_application_get_secrets(aivo_application_get());
-    if (aivo_secrets_is_persistent(secrets))
+    if (aivo_secrets_is_persistent(secrets) || !needs_secrets())
         return;
     notice(NULL,
            _("There is no Secret Service here: tokens are kept until Aivo Monitor ends, and asked for again then."),
