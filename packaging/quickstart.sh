@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a clone to a running connection: installs what is missing (Debian, Ubuntu), builds, starts aivo-server on
-# 127.0.0.1:4003, mints a development token and opens `aivo watch` on it.
+# 127.0.0.1:4003, mints a development token and opens aivo-monitor on it, or, without a display, `aivo watch`.
 #
 #   packaging/quickstart.sh                until Ctrl-C
 #   packaging/quickstart.sh --seconds 20   ends by itself after 20 seconds
@@ -16,6 +16,8 @@ secret=aivo-development-secret-do-not-use-in-production # the server's own, whic
 user=learner-1
 work=$root/build/quickstart
 seconds=0
+view=cli # in the terminal, unless a window can be opened
+[ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || view=window
 server_pid=
 view_pid=
 timer_pid=
@@ -28,7 +30,7 @@ fail() {
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --cli) ;; # the only view there is so far
+    --cli) view=cli ;;
     --seconds | --seconds=*)
         if [ "$1" = --seconds ]; then
             seconds=${2-}
@@ -79,6 +81,7 @@ trap 'exit 0' INT TERM HUP
 
 packages=(build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev
     libsqlite3-dev libcjson-dev libjwt-dev libcurl4-openssl-dev)
+[ $view = cli ] || packages+=(libgtk-4-dev libadwaita-1-dev libsecret-1-dev libglib2.0-dev-bin adwaita-icon-theme)
 
 missing_packages() {
     local package
@@ -147,9 +150,14 @@ mint_token() {
 }
 
 # In the background, so that a signal to this script is obeyed at once; it ends with TERM just as with Ctrl-C.
-watch_connection() {
-    say "aivo watch $url --token-file build/quickstart/token.jwt   (Ctrl-C ends everything)"
-    "$root/build/release/sdk/aivo" watch "$url" --token-file "$work/token.jwt" </dev/null &
+open_view() {
+    if [ $view = window ]; then
+        say "aivo-monitor --url $url   (it goes on when its window is closed; Ctrl-C here ends everything)"
+        "$root/build/release/gui/app/aivo-monitor" --url "$url" </dev/null &
+    else
+        say "aivo watch $url --token-file build/quickstart/token.jwt   (Ctrl-C ends everything)"
+        "$root/build/release/sdk/aivo" watch "$url" --token-file "$work/token.jwt" </dev/null &
+    fi
     view_pid=$!
     local code=0
     if [ "$seconds" -gt 0 ]; then
@@ -167,7 +175,7 @@ watch_connection() {
     fi
     wait "$view_pid" || code=$?
     view_pid=
-    [ $code -eq 0 ] || fail "aivo watch ended with code $code"
+    [ $code -eq 0 ] || fail "$([ $view = window ] && echo aivo-monitor || echo aivo watch) ended with code $code"
 }
 
 mkdir -p "$work"
@@ -187,4 +195,4 @@ cat <<END
         curl $url/metrics/prometheus
 
 END
-watch_connection
+open_view
