@@ -134,7 +134,8 @@ static size_t whole_characters(const char *text, size_t len)
     return character(text + lead - 1, len - lead + 1) ? len : lead - 1;
 }
 
-static const char *keep_format(struct diag_report *r, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *keep_format(struct diag_report *r, const char *format,
+                                                                     va_list args)
 {
     char text[DIAG_TEXT];
     int n = vsnprintf(text, sizeof text, format, args);
