@@ -56,3 +56,21 @@ awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' "$here/../../README.md" >"$wor
 [ "$(wc -l <"$work/readme.c")" -gt 20 ]
 # shellcheck disable=SC2046
 ${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -Wall -Werror "$work/readme.c" $(pkg-config --cflags --libs aivo) -o "$work/readme"
+
+[ -e "$library/libaivo-gtk.so" ] || exit 0
+echo "libaivo-gtk: its names, its soname, and nothing of a network"
+others=$(nm -D --defined-only "$library/libaivo-gtk.so" | awk '$3 !~ /^(aivo_quality_|aivo_link_state_|AIVO_GTK_0)/ {print $3}')
+[ -z "$others" ] || { echo "also exported: $others"; exit 1; }
+readelf -d "$library/libaivo-gtk.so" | grep -q 'SONAME.*\[libaivo-gtk\.so\.0\]'
+if readelf -d "$library/libaivo-gtk.so" | grep NEEDED | grep -E 'websockets|ssl|sqlite|libaivo\.|adwaita|curl'; then exit 1; fi
+
+echo "the program in docs/gtk.md"
+awk '/^## Thirty/ {s = 1} s && /^```c$/ {on = 1; next} on && /^```$/ {exit} on' "$here/../../docs/gtk.md" >"$work/gtk.c"
+[ "$(wc -l <"$work/gtk.c")" -gt 30 ]
+# shellcheck disable=SC2046
+${CC:-cc} -std=gnu11 -Wall -Werror "$work/gtk.c" $(pkg-config --cflags --libs aivo aivo-gtk) -o "$work/gtk"
+if command -v Xvfb >/dev/null; then # it opens its window, and goes on until it is stopped
+    status=0
+    G_DEBUG=fatal-warnings "$here/../gui/xvfb.sh" timeout 2 "$work/gtk" http://127.0.0.1:1 || status=$?
+    [ $status -eq 124 ] || { echo "it ended with $status"; exit 1; }
+fi

@@ -7,6 +7,7 @@
 
 G_BEGIN_DECLS
 
+/** The GType of the badge. */
 #define AIVO_TYPE_QUALITY_BADGE (aivo_quality_badge_get_type())
 /** AivoQualityBadge, a final GtkWidget. CSS node: aivo-quality-badge. Accessible role: img; its label is what it shows,
  *  in words ("Good, 120 milliseconds"), and its tooltip too. */

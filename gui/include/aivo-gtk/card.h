@@ -7,6 +7,7 @@
 
 G_BEGIN_DECLS
 
+/** The GType of the card. */
 #define AIVO_TYPE_QUALITY_CARD (aivo_quality_card_get_type())
 /** AivoQualityCard, a final GtkWidget. CSS node: aivo-quality-card. Accessible role: group; its label is the connection
  *  and its level, its description the figures in words. */

@@ -11,12 +11,13 @@ G_BEGIN_DECLS
 #define AIVO_CHART_SPAN_MIN_S 60          /**< a minute */
 #define AIVO_CHART_SPAN_MAX_S (7 * 86400) /**< a week */
 
+/** The GType of the chart. */
 #define AIVO_TYPE_QUALITY_CHART (aivo_quality_chart_get_type())
 /**
- * AivoQualityChart, a final GtkWidget. CSS node: aivo-quality-chart. Accessible role: img; its label says what the time
- * shown amounts to, its description what is under the cursor. Keys, while it has the focus: Left and Right move the
- * cursor, with Control ten times as far, Home and End to the first and last figure, Escape takes it away. Time runs
- * from left to right in every language.
+ * AivoQualityChart, a final GtkWidget. CSS node: aivo-quality-chart. Accessible role: img; its label says what it
+ * shows and over which time, its description what is under the cursor or else the summary. Keys, while it has the
+ * focus: Left and Right move the cursor, with Control ten times as far, Home and End to the first and last figure,
+ * Escape takes it away. Time runs from left to right in every language.
  */
 AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityChart, aivo_quality_chart, AIVO, QUALITY_CHART, GtkWidget)
 

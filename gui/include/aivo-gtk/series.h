@@ -8,15 +8,19 @@ G_BEGIN_DECLS
 
 /** A sample, or what a span of time amounts to. Latencies in ms, NAN where there was none. */
 typedef struct {
-    gint64 time_ms; /**< its begin: Unix time, ms */
-    gint64 span_ms; /**< how long it stands for; 0: a single sample */
-    double min_ms, p50_ms, p95_ms, max_ms;
+    gint64 time_ms;        /**< its begin: Unix time, ms */
+    gint64 span_ms;        /**< how long it stands for; 0: a single sample */
+    double min_ms;         /**< the least */
+    double p50_ms;         /**< the median */
+    double p95_ms;         /**< the 95th percentile */
+    double max_ms;         /**< the most */
     guint64 lost;          /**< round trips that lost a packet */
     guint64 observed;      /**< of how many; 0: not known */
     guint32 samples;       /**< how many samples it is made of; at least 1 */
     enum aivo_level worst; /**< the worst level in it */
 } AivoQualityPoint;
 
+/** The GType of the series. */
 #define AIVO_TYPE_QUALITY_SERIES (aivo_quality_series_get_type())
 /**
  * AivoQualitySeries, a final GObject. The signal `changed` comes after points were added or replaced. Properties:

@@ -2,7 +2,8 @@
  * @file types.h  What the widgets are told, as types that a GObject property can hold.
  *
  * All of libaivo-gtk belongs to the thread that GTK runs in. A program whose snapshots arrive in another thread copies
- * them over, with g_idle_add() or AIVO_DISPATCH_POLL. Nothing here opens a socket, a file or a thread, or waits.
+ * them over, with g_idle_add(), or has its callbacks in the main loop
+ * (AIVO_CALLBACKS_DISPATCH). Nothing here opens a socket, a file or a thread, or waits.
  */
 #ifndef AIVO_GTK_TYPES_H
 #define AIVO_GTK_TYPES_H
@@ -11,8 +12,10 @@
 #include <glib-object.h>
 
 #if defined(AIVO_GTK_BUILDING) && defined(__GNUC__)
+/** Marks what the library exports. */
 #define AIVO_GTK_API __attribute__((visibility("default")))
 #else
+/** Marks what the library exports. */
 #define AIVO_GTK_API
 #endif
 
@@ -24,6 +27,7 @@ G_BEGIN_DECLS
  * unknown. NULL is "nothing is known".
  */
 #define AIVO_TYPE_QUALITY (aivo_quality_get_type())
+/** The GType behind AIVO_TYPE_QUALITY. */
 AIVO_GTK_API GType aivo_quality_get_type(void);
 
 /** The struct under the name that GObject has for it. */
@@ -50,6 +54,7 @@ typedef enum {
 
 /** The enumeration's GType. */
 #define AIVO_TYPE_LINK_STATE (aivo_link_state_get_type())
+/** The GType behind AIVO_TYPE_LINK_STATE. */
 AIVO_GTK_API GType aivo_link_state_get_type(void);
 
 G_END_DECLS
