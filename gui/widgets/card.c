@@ -40,9 +40,10 @@ static void set_text(GtkWidget *label, const char *text, const char *spoken)
     /* A figure without a letter would be turned round by a right-to-left neighbourhood. */
     bool rtl = spoken && gtk_widget_get_direction(label) == GTK_TEXT_DIR_RTL;
     g_snprintf(directed, sizeof(directed), "%s%s", rtl ? "\xe2\x80\x8e" : "", text);
-    if (g_strcmp0(gtk_label_get_text(GTK_LABEL(label)), directed) != 0) {
-        gtk_label_set_text(GTK_LABEL(label), directed);
+    if (g_strcmp0(gtk_label_get_text(GTK_LABEL(label)), directed) == 0) {
+        return;
     }
+    gtk_label_set_text(GTK_LABEL(label), directed);
     if (spoken) { /* after the text, which GTK would say otherwise */
         gtk_accessible_update_property(GTK_ACCESSIBLE(label), GTK_ACCESSIBLE_PROPERTY_LABEL, spoken, -1);
     }
