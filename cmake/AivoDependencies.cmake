@@ -10,7 +10,7 @@ if(AIVO_BUILD_SERVER)
     pkg_check_modules(JWT REQUIRED IMPORTED_TARGET libjwt)
     pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.68)
     pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
-    pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
+    pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpack) # its name since version 6, and before
 endif()
 if(AIVO_BUILD_TESTS)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
