@@ -8,6 +8,7 @@
 #include "server.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -133,6 +134,8 @@ static inline int served_connect(const struct served *s)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(s->port)};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)(void *)&a, sizeof a), 0);
+    const int on = 1; /* a frame goes out in two writes: the second must not wait for the delayed ACK of the first */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
 
