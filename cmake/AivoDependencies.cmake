@@ -11,6 +11,10 @@ if(AIVO_BUILD_SERVER)
     pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.68)
     pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
     pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpack) # its name since version 6, and before
+    if(NOT IS_ABSOLUTE "${MSGPACK_INCLUDEDIR}")
+        # Version 6.0.1 says "include": it means the system's folder, which needs no mention.
+        set_property(TARGET PkgConfig::MSGPACK PROPERTY INTERFACE_INCLUDE_DIRECTORIES)
+    endif()
 endif()
 if(AIVO_BUILD_TESTS)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
