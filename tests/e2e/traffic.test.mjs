@@ -1,16 +1,17 @@
 // Random traffic against two servers at once: one with built-in agents and connection state recovery, one with an outside agent
 // that is as bad as the peers are. They must stay up, serve a good client, keep their label sets, and their heap flat once
-// everybody is gone. Ten minutes with AIVO_LONG=1, a few seconds otherwise; AIVO_SEED repeats a run's choices.
+// everybody is gone. Ten minutes with AIVO_LONG=1 under AddressSanitizer, a few seconds otherwise; AIVO_SEED repeats a run's choices.
 import assert from "node:assert/strict";
 import http from "node:http";
 import path from "node:path";
 import test from "node:test";
 import { AivoServer, connected } from "./lib/aivo-server.mjs";
 import { listen } from "./lib/peers.mjs";
-import { build, long, sleep, slow, until } from "./lib/process.mjs";
+import { build, long as longRuns, sleep, slow, until } from "./lib/process.mjs";
 import { Random, traffic } from "./lib/traffic.mjs";
 
 const seed = Number(process.env.AIVO_SEED) || Date.now() % 1000000;
+const long = longRuns && /asan/.test(build); // the other builds' long runs would find nothing more
 const minutes = Number(process.env.AIVO_TRAFFIC_MINUTES) || 10;
 const program = path.join(build, "tests/e2e/aivo_server_heap");
 const quick = {
