@@ -360,10 +360,11 @@ static void write_all(struct aivo_queue *q, struct job *jobs, size_t count, bool
         return;
     }
     bool jobs_bad = !ops;
-    if (count == 0)
-        aivo_queue_trouble(q, &q->write_after_us, &err);
-    else if (ops && transact(q, NULL, 0, true, last, &err) != AIVO_OK)
-        aivo_queue_trouble(q, &q->write_after_us, &err);
+    if (count == 0 || (ops && transact(q, NULL, 0, true, last, &err) != AIVO_OK)) {
+        bool again = q->store->relieve(q->db, &err) && transact(q, NULL, 0, true, last, &err) == AIVO_OK;
+        if (!again)
+            aivo_queue_trouble(q, &q->write_after_us, &err);
+    }
     send_by_halves(q, jobs, count, jobs_bad, aivo_clock_us() + FAILING_US, &err);
 }
 

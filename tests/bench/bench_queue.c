@@ -32,7 +32,7 @@ static void must(bool ok, const char *what)
 
 static void remove_files(const char *path)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock", "-journal"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock", "-reserve", "-journal"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char name[600];
         snprintf(name, sizeof name, "%s%s", path, suffixes[i]);

@@ -177,8 +177,36 @@ static void test_threads(void **state)
     free(senders);
 }
 
-/* Messages are acknowledged while their rows cannot be removed: each is sent and told once, also over a reconnect, the
- * trouble is reported once, and when there is room the rows go. */
+/* There is a reserve for it: the rows go although the disk is full, twice, so that a restart sends none of them again.
+ * When there is room messages are accepted, and the reserve is there again. */
+static void expect_removed(struct bench *b, size_t pending)
+{
+    char reserve[200];
+    snprintf(reserve, sizeof reserve, "%s-reserve", b->path);
+    bench_settle(b);
+    assert_int_equal(b->q->backlog, 0);
+    assert_int_equal(b->notice_count, 0);
+    assert_int_equal(b->sent_count, pending);
+    fill_disk(b); /* what the log gave back */
+    send_until_refused(b, 9000);
+    size_t more = (size_t)bench_pending(b);
+    bench_run_until(b, &b->told_count, pending + more);
+    bench_settle(b);
+    assert_int_equal(b->notice_count, 0);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 0);
+    make_room(b);
+    bench_send(b, "[1]");
+    bench_close(b);
+    bench_open(b);
+    bench_send(b, "[2]");
+    assert_int_equal(bench_pending(b), 2);
+    assert_int_equal(access(reserve, F_OK), 0);
+}
+
+/* Messages are acknowledged while their rows cannot be removed (as under a limit, which no reserve helps against): each
+ * is sent and told once, also over a reconnect, the trouble is reported once, and when there is room the rows go. */
 static void test_removal(void **state)
 {
     struct bench *b = *state;
@@ -195,6 +223,10 @@ static void test_removal(void **state)
     b->auto_answer = OK_ANSWER;
     bench_connect(b);
     bench_run_until(b, &b->told_count, pending);
+    if (on_tmpfs) {
+        expect_removed(b, pending);
+        return;
+    }
     bench_run_until(b, &b->notice_count, 1);
     bench_disconnect(b);
     bench_connect(b);

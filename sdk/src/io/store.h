@@ -161,6 +161,10 @@ struct aivo_store {
     enum aivo_status (*with_id)(struct aivo_store_db *db, const char *id, aivo_store_ref_fn fn, void *user,
                                 struct aivo_error *err);
 
+    /* A transaction that only removes failed for why: true if room was made for another try. Until there is as much
+     * room again insert() fails, so that no new message takes what was made. */
+    bool (*relieve)(struct aivo_store_db *db, const struct aivo_error *why);
+
     /* Housekeeping that may take its time, outside a transaction. Never fails: what could not be done is done later. */
     void (*tidy)(struct aivo_store_db *db, bool idle);
     /* Whether it would take its time, were something to be done besides. */

@@ -148,6 +148,35 @@ enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_s
     return AIVO_OK;
 }
 
+static bool reserve_name(const char *path, char out[PATH_MAX + 16])
+{
+    return (size_t)snprintf(out, PATH_MAX + 16, "%s-reserve", path) < PATH_MAX + 16;
+}
+
+bool aivo_store_file_keep_reserve(const char *path, uint32_t bytes)
+{
+    char name[PATH_MAX + 16];
+    struct stat st;
+    if (!reserve_name(path, name))
+        return false;
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return false;
+    bool there = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool kept = there && ((uint64_t)st.st_blocks * 512 >= bytes || posix_fallocate(fd, 0, (off_t)bytes) == 0);
+    if (there && !kept)
+        unlink(name); /* it may hold a part */
+    close(fd);
+    return kept;
+}
+
+void aivo_store_file_free_reserve(const char *path)
+{
+    char name[PATH_MAX + 16];
+    if (reserve_name(path, name))
+        unlink(name);
+}
+
 static void sync_directory(const char *path)
 {
     char *dir = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);

@@ -4,6 +4,7 @@
 #define AIVO_IO_STORE_FILE_H
 
 #include <aivo/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,11 @@ enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_id
  * lost. The log's identity is filled in when it is there for the first time. */
 enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
                                            struct aivo_store_identity *log, struct aivo_error *err);
+
+/* PATH-reserve: bytes on the disk that are given free when it is full, so that what was delivered can be removed. keep:
+ * makes it if it is not there; false: there is no room for it. */
+bool aivo_store_file_keep_reserve(const char *path, uint32_t bytes);
+void aivo_store_file_free_reserve(const char *path);
 
 /* Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken) and the same with
  * -wal and -shm, and syncs the directory. The new name is copied to moved. */

@@ -326,6 +326,8 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
         status = begin_anew(db, unix_ms, info, &damage, notice, &why);
     }
     if (status == AIVO_OK) {
+        if (path && aivo_store_file_keep_reserve(db->path, AIVO_SQL_RESERVE_BYTES))
+            db->reserve = RESERVE_KEPT;
         *out = db;
         return AIVO_OK;
     }

@@ -1,11 +1,10 @@
 /* The queue's messages in SQLite: WAL, synchronous=FULL, one prepared statement an operation. */
 #include "store_sqlite.h"
 
+#include "../error_internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CHECKPOINT_FRAMES 1000
 
 const char *const aivo_sql_statements[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -92,8 +91,19 @@ static enum aivo_status store_name_lane(struct aivo_store_db *db, uint32_t lane,
     return run(db, NAME_LANE, "write to", err);
 }
 
+static void restore_reserve(struct aivo_store_db *db)
+{
+    if (db->reserve == RESERVE_USED && aivo_store_file_keep_reserve(db->path, AIVO_SQL_RESERVE_BYTES))
+        db->reserve = RESERVE_KEPT;
+}
+
 enum aivo_status aivo_sql_insert(struct aivo_store_db *db, const struct aivo_store_row *row, struct aivo_error *err)
 {
+    restore_reserve(db);
+    if (db->reserve == RESERVE_USED)
+        return aivo_error_set(err, AIVO_E_STORE, SQLITE_FULL,
+                              "disk full: cannot write to %s: what room there is, is for removing what was delivered",
+                              db->path);
     sqlite3_stmt *s = db->statements[INSERT];
     sqlite3_bind_int64(s, 1, row->seq);
     aivo_sql_bind_id(s, 2, row->id);
@@ -400,9 +410,21 @@ static enum aivo_status store_by_priority(struct aivo_store_db *db, uint32_t lan
     }
 }
 
+static bool store_relieve(struct aivo_store_db *db, const struct aivo_error *why)
+{
+    if (db->reserve != RESERVE_KEPT || strncmp(why->message, "disk full", 9) != 0)
+        return false;
+    aivo_store_file_free_reserve(db->path);
+    db->reserve = RESERVE_USED;
+    db->wal_frames = 0;
+    sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* as far as readers let it */
+    return true;
+}
+
 static void store_tidy(struct aivo_store_db *db, bool idle)
 {
-    if (db->wal_frames < (idle ? CHECKPOINT_FRAMES / 4 : CHECKPOINT_FRAMES))
+    restore_reserve(db);
+    if (db->wal_frames < (idle ? AIVO_SQL_CHECKPOINT_FRAMES / 4 : AIVO_SQL_CHECKPOINT_FRAMES))
         return;
     db->wal_frames = 0;
     /* Passive: it waits for no reader. The log is begun anew by the next write once all of it is copied. */
@@ -411,7 +433,7 @@ static void store_tidy(struct aivo_store_db *db, bool idle)
 
 static bool store_untidy(const struct aivo_store_db *db)
 {
-    return db->wal_frames >= CHECKPOINT_FRAMES;
+    return db->wal_frames >= AIVO_SQL_CHECKPOINT_FRAMES;
 }
 
 void aivo_sql_store_close(struct aivo_store_db *db)
@@ -452,6 +474,7 @@ const struct aivo_store aivo_store_sqlite = {
     .collapsing = store_collapsing,
     .matching = store_matching,
     .with_id = store_with_id,
+    .relieve = store_relieve,
     .tidy = store_tidy,
     .untidy = store_untidy,
 };

@@ -21,6 +21,10 @@
     " 0, order_key, collapse_key, died_ms"
 #define AIVO_SQL_REF "seq, bytes, expires_ms, due_ms, priority, lane, order_key"
 
+/* As much as a checkpoint of a full log may let the file grow: it gives the log free in turn. */
+#define AIVO_SQL_CHECKPOINT_FRAMES 1000
+#define AIVO_SQL_RESERVE_BYTES     (4u << 20)
+
 enum statement {
     BEGIN,
     COMMIT,
@@ -59,6 +63,7 @@ struct aivo_store_db {
     int lock;
     int wal_frames;
     struct aivo_store_identity file, log;
+    enum { RESERVE_NONE, RESERVE_KEPT, RESERVE_USED } reserve;
     sqlite3_stmt *statements[STATEMENTS];
 };
 
