@@ -397,6 +397,7 @@ struct srv_cluster *srv_cluster_new(struct srv_hub *hub, uv_loop_t *loop)
     srv_cluster_in_init(&c->in);
     srv_cluster_new_id(c, c->uid);
     srv_asks_init(c);
+    srv_claims_init(c);
     if (!name_channels(c))
         return NULL;
     if (c->wanted && (!srv_redis_link_start(&c->pub, loop, &c->options, &pub_hooks, hub->engine->random, c) ||
@@ -417,6 +418,7 @@ void srv_cluster_stop(struct srv_cluster *c)
     c->stopped = true;
     srv_asks_free(c);
     await_none(c);
+    srv_claims_free(c); /* those that no reply waits for */
 }
 
 void srv_cluster_destroy(struct srv_cluster *c)

@@ -18,6 +18,7 @@ struct srv_channels { /* of a namespace */
 };
 
 struct srv_ask;
+struct srv_claim;
 
 struct srv_cluster {
     struct srv_hub *hub;
@@ -39,6 +40,9 @@ struct srv_cluster {
     struct srv_timer_list ask_list;
     struct srv_ask *asks;
     size_t ask_count;
+    struct srv_timer_list claim_list;
+    struct srv_claim *claims;
+    size_t claim_count;
     bool stopped;
 };
 
@@ -65,6 +69,10 @@ void srv_cluster_local_answer(struct srv_cluster *c, struct srv_nsp *nsp, enum s
 void srv_cluster_response(struct srv_cluster *c);
 void srv_asks_init(struct srv_cluster *c);
 void srv_asks_free(struct srv_cluster *c);
+
+/* claims.c */
+void srv_claims_init(struct srv_cluster *c);
+void srv_claims_free(struct srv_cluster *c);
 
 /* cluster_events.c: conformance only. An event from another server; answer: the JSON of what to acknowledge with. */
 bool srv_cluster_server_event(struct srv_cluster *c, struct srv_nsp *nsp, const struct aivo_json *data,

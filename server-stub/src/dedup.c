@@ -17,6 +17,7 @@ struct srv_dedup_entry {
     size_t ack_len;
     struct waiter *waiters; /* SRV_DEDUP_MAX_WAITERS of them; NULL until the first */
     unsigned waiter_count;
+    bool shared;
     bool forgotten; /* pushed out while in work: freed by done */
     uint32_t key_len;
     char key[]; /* user NUL id */
@@ -159,6 +160,24 @@ enum srv_dedup_verdict srv_dedup_begin(struct srv_dedup *d, const char *user, co
     }
     *entry = add(d, hash, user, user_len, id, id_len, now_ms);
     return *entry ? SRV_DEDUP_NEW : SRV_DEDUP_UNKNOWN;
+}
+
+void srv_dedup_key(const struct srv_dedup_entry *e, const char **user, const char **id, size_t *id_len)
+{
+    size_t user_len = strlen(e->key);
+    *user = e->key;
+    *id = e->key + user_len + 1;
+    *id_len = e->key_len - user_len - 1;
+}
+
+void srv_dedup_set_shared(struct srv_dedup_entry *e)
+{
+    e->shared = true;
+}
+
+bool srv_dedup_is_shared(const struct srv_dedup_entry *e)
+{
+    return e->shared;
 }
 
 bool srv_dedup_wait(struct srv_dedup_entry *e, void *waiter, uint64_t ack_id)

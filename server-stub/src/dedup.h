@@ -51,6 +51,11 @@ void srv_dedup_unwait(struct srv_dedup_entry *entry, const void *waiter);
 /* Calls tell for each waiter, in order, and keeps the ack. */
 void srv_dedup_done(struct srv_dedup *d, struct srv_dedup_entry *entry, const char *ack, size_t len,
                     void (*tell)(void *context, void *waiter, uint64_t ack_id), void *context);
+/* Whose message it is, and which. */
+void srv_dedup_key(const struct srv_dedup_entry *entry, const char **user, const char **id, size_t *id_len);
+/* Is it claimed for this instance where all instances see it? False at first. */
+void srv_dedup_set_shared(struct srv_dedup_entry *entry);
+bool srv_dedup_is_shared(const struct srv_dedup_entry *entry);
 /* The message was not handled after all: the next one counts as the first. Waiters are told as by done. */
 void srv_dedup_forget(struct srv_dedup *d, struct srv_dedup_entry *entry,
                       void (*tell)(void *context, void *waiter, uint64_t ack_id), void *context);

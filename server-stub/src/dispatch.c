@@ -1,4 +1,5 @@
 /* What happens with an event: limits, repeats, the handler, its answer. */
+#include "claims.h"
 #include "clock.h"
 #include "cluster_internal.h"
 #include "hub.h"
@@ -23,9 +24,13 @@ struct event {
 struct srv_job {
     struct srv_timer timer;
     struct srv_job *prev, *next;
+    struct srv_hub *hub; /* of one that waits for Redis */
     struct srv_socket *socket;
     struct event event;
     bool starts_session; /* with an outside agent */
+    bool is_held, ready; /* in the socket's queue; ready: nothing but those before it holds it up */
+    struct srv_job *held_next;
+    size_t held_bytes;
     struct aivo_json data;
     struct aivo_bytes attachments[AIVO_SIO_MAX_ATTACHMENTS];
     char bytes[];
@@ -157,6 +162,12 @@ static void tell(void *context, void *waiter, uint64_t ack_id)
 static void remember(struct srv_hub *hub, struct srv_dedup_entry *entry, const struct outcome *outcome)
 {
     struct answer answer = {hub, outcome};
+    if (srv_dedup_is_shared(entry) && hub->cluster) {
+        const char *user, *id;
+        size_t id_len;
+        srv_dedup_key(entry, &user, &id, &id_len);
+        srv_claim_answer(hub->cluster, user, id, id_len, outcome->failed ? NULL : outcome->ack, outcome->ack_len);
+    }
     if (outcome->ack && !outcome->failed)
         srv_dedup_done(&hub->dedup, entry, outcome->ack, outcome->ack_len, tell, &answer);
     else
@@ -229,15 +240,20 @@ static struct srv_job *job_new(struct srv_hub *hub, struct srv_socket *socket, c
     return job;
 }
 
-/* Copies what the event borrows. false: no memory. */
-static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+static size_t size_of(const struct event *event)
 {
     size_t size = event->data->len;
     for (unsigned i = 0; i < event->attachment_count; i++)
         size += event->attachments[i].len;
-    struct srv_job *job = job_new(hub, socket, event, size);
+    return size;
+}
+
+/* With copies of what the event borrows. NULL: no memory. */
+static struct srv_job *job_copy(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    struct srv_job *job = job_new(hub, socket, event, size_of(event));
     if (!job)
-        return false;
+        return NULL;
     job->data = (struct aivo_json){event->data->type, job->bytes, event->data->len};
     job->event.data = &job->data;
     job->event.attachments = job->attachments;
@@ -250,8 +266,16 @@ static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct e
             memcpy(p, event->attachments[i].data, event->attachments[i].len);
         p += event->attachments[i].len;
     }
-    srv_timer_start(&hub->delay_list, &job->timer, hub->engine->now_ms);
-    return true;
+    return job;
+}
+
+/* false: no memory. */
+static bool delay(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    struct srv_job *job = job_copy(hub, socket, event);
+    if (job)
+        srv_timer_start(&hub->delay_list, &job->timer, hub->engine->now_ms);
+    return job != NULL;
 }
 
 static void job_free(struct srv_hub *hub, struct srv_job *job)
@@ -405,6 +429,123 @@ void srv_dispatch_delay_due(void *context, struct srv_timer *timer, uint64_t now
     job_free(hub, job);
 }
 
+/* --- messages that another instance may have handled --- */
+
+/* The memory that is asked first is in Redis and takes a while. What the same socket sends meanwhile stays in order
+ * behind the event that waits; only quality_ping does not wait. */
+
+static void hold(struct srv_socket *socket, struct srv_job *job)
+{
+    job->is_held = true;
+    job->held_bytes = size_of(&job->event);
+    socket->held_bytes += job->held_bytes;
+    if (!socket->held)
+        socket->held_end = &socket->held;
+    *socket->held_end = job;
+    socket->held_end = &job->held_next;
+}
+
+static void unhold(struct srv_job *job)
+{
+    struct srv_socket *socket = job->socket;
+    if (!job->is_held)
+        return;
+    struct srv_job **p = &socket->held;
+    while (*p != job)
+        p = &(*p)->held_next;
+    *p = job->held_next;
+    if (!job->held_next)
+        socket->held_end = p;
+    job->is_held = false;
+    job->held_next = NULL;
+    socket->held_bytes -= job->held_bytes;
+}
+
+static void start(struct srv_hub *hub, struct srv_job *job)
+{
+    if (hub->config->test_handler_delay_ms) {
+        srv_timer_start(&hub->delay_list, &job->timer, hub->engine->now_ms);
+        return;
+    }
+    run(hub, job->socket, &job->event);
+    job_free(hub, job);
+}
+
+/* Those that nothing holds up any more. */
+static void release(struct srv_hub *hub, struct srv_socket *socket)
+{
+    socket->jobs++; /* it must outlive its jobs here */
+    while (socket->held && socket->held->ready) {
+        struct srv_job *job = socket->held;
+        unhold(job);
+        start(hub, job);
+    }
+    socket->jobs--;
+    if (socket->gone && !socket->jobs)
+        free(socket);
+}
+
+static void claimed(void *context, enum srv_claim_verdict verdict, const char *ack, size_t len)
+{
+    struct srv_job *job = context;
+    struct srv_socket *socket = job->socket;
+    struct srv_hub *hub = job->hub;
+    bool waits = job->is_held;
+    struct outcome outcome = {.ack = ack, .ack_len = len};
+    switch (verdict) {
+    case SRV_CLAIM_MINE:
+        srv_dedup_set_shared(job->event.entry);
+        job->ready = true;
+        break;
+    case SRV_CLAIM_AWAY:
+        job->ready = true;
+        break;
+    case SRV_CLAIM_ELSEWHERE: /* the others need not wait for that */
+        unhold(job);
+        release(hub, socket);
+        return;
+    case SRV_CLAIM_ANSWERED:
+    case SRV_CLAIM_GIVEN_UP:
+        socket->jobs++;
+        unhold(job);
+        if (ack && job->event.has_id)
+            srv_socket_ack(hub, socket, job->event.id, ack, len);
+        remember(hub, job->event.entry, &outcome);
+        job->event.entry = NULL;
+        job_free(hub, job);
+        socket->jobs--;
+        release(hub, socket);
+        return;
+    }
+    if (waits)
+        release(hub, socket);
+    else
+        start(hub, job);
+}
+
+/* true: it waits, or was seen to already. */
+static bool ask_others(struct srv_hub *hub, struct srv_socket *socket, const struct event *event)
+{
+    bool claims = event->entry && srv_cluster_connected(hub->cluster);
+    if (!claims && (!socket->held || event->event == SRV_EVENT_QUALITY_PING))
+        return false;
+    if (socket->held_bytes + size_of(event) > (size_t)hub->config->max_payload_bytes * SRV_HUB_MAX_ASSEMBLY)
+        return false; /* too much waits: this instance's own memory must do */
+    struct srv_job *job = job_copy(hub, socket, event);
+    if (!job)
+        return false;
+    job->hub = hub;
+    hold(socket, job);
+    job->ready = !claims;
+    if (claims) {
+        const char *user, *id;
+        size_t id_len;
+        srv_dedup_key(event->entry, &user, &id, &id_len);
+        srv_claim(hub->cluster, user, id, id_len, claimed, job);
+    }
+    return true;
+}
+
 void srv_dispatch_forget(struct srv_hub *hub, struct srv_socket *socket)
 {
     for (struct srv_job *job = hub->jobs; job; job = job->next)
@@ -475,6 +616,8 @@ void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const st
     if (!within_limit(hub, socket, &event))
         return;
     if (is_repeat(hub, socket, &event))
+        return;
+    if (ask_others(hub, socket, &event))
         return;
     if (hub->config->test_handler_delay_ms && delay(hub, socket, &event))
         return;

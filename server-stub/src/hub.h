@@ -48,10 +48,12 @@ struct srv_socket {
     struct srv_member member;   /* of the namespace and its rooms */
     struct srv_ack_slot *acks;  /* broadcasts that it is to acknowledge */
     struct srv_agent_session agent;
-    struct srv_timer idle;           /* runs while the agent session is active */
-    struct srv_timer expiry;         /* runs if the token ends */
-    int64_t expires_s;               /* Unix time, the leeway included; 0: never */
-    struct srv_bucket *user;         /* NULL: no limit of its user's */
+    struct srv_timer idle;            /* runs while the agent session is active */
+    struct srv_timer expiry;          /* runs if the token ends */
+    int64_t expires_s;                /* Unix time, the leeway included; 0: never */
+    struct srv_bucket *user;          /* NULL: no limit of its user's */
+    struct srv_job *held, **held_end; /* events that wait for Redis or behind one that does, the oldest first */
+    size_t held_bytes;
     unsigned jobs;                   /* events in work; keeps the struct alive when the socket is gone */
     bool gone;                       /* then client is NULL */
     struct srv_resumable *resumable; /* NULL: no connection state recovery */
