@@ -74,7 +74,7 @@ packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates c
     libhiredis-dev libmsgpack-dev libcurl4-openssl-dev redis-server nginx-light
     libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme fonts-dejavu-core
     libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
-    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy)
+    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish)
 
 missing_packages() {
     local p
@@ -185,6 +185,16 @@ cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N 
     grep -iE 'skip|fail' "$log" | grep -vE '^[0-9]+ passed' | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
 }
 
+documents() { # PRESET: man pages, completions and docs/cli.md against what the programs say of themselves
+    local log=$logs/documents.log line
+    AIVO_BUILD=$root/build/$1 node tests/cli/docs.mjs >"$log" 2>&1
+    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+    # shellcheck disable=SC2086  # the numbers of "N passed, N failed"
+    set -- ${line//[^0-9 ]/}
+    [ "${2:-1}" -eq 0 ] || tail -n 40 "$log" | sed 's/^/    /'
+    grep FAILED "$log" | record documents "${1:-0}" "${2:-1}" 0
+}
+
 prometheus() { # PRESET
     [ -f tests/e2e/prometheus.sh ] || return 0
     check prometheus env AIVO_BUILD="$root/build/$1" bash tests/e2e/prometheus.sh
@@ -239,6 +249,7 @@ for preset in "${presets[@]}"; do
     cli "$preset"
     end_to_end "$preset"
     [ "$preset" = dev ] || continue
+    documents "$preset"
     prometheus "$preset"
     dashboard "$preset"
     [ $mode = quick ] || netlab "$preset"

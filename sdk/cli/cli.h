@@ -34,7 +34,8 @@ struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
-extern const struct cli_command cli_diagnose, cli_watch, cli_history, cli_emit, cli_listen, cli_queue, cli_token;
+extern const struct cli_command cli_diagnose, cli_watch, cli_history, cli_emit, cli_listen, cli_queue, cli_token,
+    cli_completion;
 
 /* What a verb is called after its command's name and a space. */
 const char *cli_verb_name(const struct cli_command *command, const struct cli_command *verb);

@@ -27,8 +27,10 @@ void cli_print_help(const struct cli_command *command)
         printf("\nexamples:\n%s", command->examples);
         return;
     }
-    printf("\nflags:\n");
-    cli_flags_help(stdout, command->flags, command->flag_count);
+    if (command->flag_count > 0) {
+        printf("\nflags:\n");
+        cli_flags_help(stdout, command->flags, command->flag_count);
+    }
     if (command->connects) {
         printf("\nflags of every command that connects:\n");
         cli_flags_help(stdout, cli_common_flags, cli_common_flag_count);

@@ -4,8 +4,8 @@
 #include <aivo/aivo.h>
 #include <string.h>
 
-const struct cli_command *const cli_commands[] = {&cli_diagnose, &cli_watch, &cli_history, &cli_emit,
-                                                  &cli_listen,   &cli_queue, &cli_token,   NULL};
+const struct cli_command *const cli_commands[] = {&cli_diagnose, &cli_watch, &cli_history,    &cli_emit, &cli_listen,
+                                                  &cli_queue,    &cli_token, &cli_completion, NULL};
 
 static void print_overview(FILE *out)
 {
@@ -14,7 +14,7 @@ static void print_overview(FILE *out)
             "usage: aivo COMMAND [ARGUMENTS] [FLAGS]\n\ncommands:\n",
             aivo_version());
     for (size_t i = 0; cli_commands[i]; i++) {
-        fprintf(out, "  %-9s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+        fprintf(out, "  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     }
     fprintf(out, "\n'aivo COMMAND --help' has a command's flags and examples; 'aivo --version' the version.\n");
 }

@@ -92,7 +92,9 @@ function commandOf(step) {
   const program = step.program ? join(build, 'sdk', step.program) : cli;
   if (step.shell) return ['sh', ['-c', step.shell, 'sh', program, ...step.args]];
   if (!step.tty) return [program, step.args];
-  const line = `stty cols ${step.tty.columns ?? 80}; exec ${[program, ...step.args].map(quote).join(' ')}`;
+  const then = step.tty.then;
+  const resize = then ? `(sleep ${then.afterMs / 1000}; stty cols ${then.columns} </dev/tty) & ` : '';
+  const line = `stty cols ${step.tty.columns ?? 80} rows ${step.tty.rows ?? 24}; ${resize}exec ${[program, ...step.args].map(quote).join(' ')}`;
   return ['script', ['-qec', line, '/dev/null']];
 }
 

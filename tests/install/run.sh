@@ -19,6 +19,12 @@ echo "programs run from where they are installed"
 env -u LD_LIBRARY_PATH "$prefix/bin/aivo" --version
 "$prefix/bin/aivo-server" --check >/dev/null
 
+echo "man pages and completions are where shells and man look"
+for file in man/man1/aivo.1 man/man1/aivo-diagnose.1 man/man8/aivo-server.8 bash-completion/completions/aivo \
+    zsh/site-functions/_aivo fish/vendor_completions.d/aivo.fish; do
+    [ -s "$prefix/share/$file" ] || { echo "share/$file is missing"; exit 1; }
+done
+
 echo "only aivo_ symbols are exported"
 others=$(nm -D --defined-only "$library/libaivo.so" | awk '$3 !~ /^(aivo_|AIVO_0)/ {print $3}')
 [ -z "$others" ] || { echo "also exported: $others"; exit 1; }
