@@ -58,13 +58,14 @@ test("a stock Socket.IO server, over TLS, in a namespace", async (t) => {
 
 test("a plain WebSocket server", async (t) => {
   const server = http.createServer();
-  new WebSocketServer({ server, path: "/stream" });
+  new WebSocketServer({ server, path: "/stream" }).on("connection", (ws) => ws.on("message", (text) => ws.send(`${text}`)));
   const port = await listen(server);
   t.after(() => (server.close(), server.closeAllConnections()));
   const report = await diagnose(t, `ws://127.0.0.1:${port}/stream`, { websocket: true, throughput: true });
   assert.equal(report.exit_code, 0, JSON.stringify(report));
   assert.equal(report.stages.probes.facts.answered, 3);
   assert.ok(report.stages.throughput.facts.up_kbit_s > 0);
+  assert.ok(report.stages.throughput.facts.down_kbit_s > 0, "it echoes");
   for (const stage of ["engineio", "auth", "polling"]) assert.equal(report.stages[stage].code, "not-needed");
   // And it says so when Socket.IO was meant.
   const wrong = await diagnose(t, `ws://127.0.0.1:${port}`, { path: "/stream", stage_timeout: 300 });
@@ -149,6 +150,11 @@ test("throughput: bytes that the server has read", async (t) => {
   const { stages } = await diagnose(t, server.url, { ...auth(), throughput: true, throughput_bytes: 300000 });
   assert.equal(stages.throughput.status, "ok", JSON.stringify(stages.throughput));
   assert.ok(stages.throughput.facts.bytes >= 300000 && stages.throughput.facts.up_kbit_s > 1000);
+  assert.equal(stages.throughput.facts.down_kbit_s, null, "nothing comes back");
+  const echoing = await AivoServer.start(t, {}, ["--conformance"]);
+  const both = await diagnose(t, echoing.url, { throughput: true, throughput_event: "message-with-ack" });
+  assert.equal(both.stages.throughput.status, "ok", JSON.stringify(both.stages.throughput));
+  assert.ok(both.stages.throughput.facts.down_kbit_s > 1000);
 });
 
 test("until the figures are certain: more probes than asked for, and an end", async (t) => {

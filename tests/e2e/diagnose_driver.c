@@ -157,6 +157,7 @@ int main(int argc, char **argv)
         {"polling", FLAG, &how.polling},
         {"sticky", NUMBER, &how.sticky_requests},
         {"throughput", FLAG, &how.throughput},
+        {"throughput_event", TEXT, &how.throughput_event},
         {"throughput_bytes", NUMBER, &how.throughput_bytes},
         {"rate_limit", FLAG, &how.rate_limit},
         {"rate_messages", NUMBER, &how.rate_messages},

@@ -249,6 +249,55 @@ static void test_addresses(void **state)
     peer_stop(peer);
 }
 
+/* IPv6 alone, by its numeric address; where the machine has it. A name of both families of which only IPv6 works. */
+static void test_ipv6(void **state)
+{
+    (void)state;
+    struct peer *peer = peer_start_at("::1", serve, NULL);
+    if (!peer)
+        skip();
+    struct lab lab;
+    lab_init(&lab, "[::1]", peer_port(peer));
+    lab_run(&lab, NULL);
+    expect(&lab, AIVO_DIAGNOSE_TCP, AIVO_DIAGNOSE_OK, "");
+    assert_int_equal(lab.report->exit_code, 0);
+    aivo_diagnose_destroy(lab.d);
+    lab_init(&lab, "two.example", peer_port(peer));
+    lab_run(&lab, resolve_both);
+    expect(&lab, AIVO_DIAGNOSE_TCP, AIVO_DIAGNOSE_WARN, "tcp-ipv4-unusable");
+    assert_int_equal(lab.report->exit_code, 0);
+    aivo_diagnose_destroy(lab.d);
+    peer_stop(peer);
+}
+
+/* Answers upgrades, and leaves long-polling without an answer. */
+static void serve_no_polling(struct peer_conn *c, void *user)
+{
+    char line[256] = "";
+    struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+    poll(&fd, 1, 5000);
+    if (recv(c->fd, line, sizeof line - 1, MSG_PEEK) > 0 && strstr(line, "transport=polling"))
+        peer_hang(c);
+    else
+        serve(c, user);
+}
+
+/* Long-polling that hangs delays nothing but its own stage, and costs a warning. */
+static void test_polling_hangs(void **state)
+{
+    (void)state;
+    struct peer *peer = peer_start(serve_no_polling, NULL);
+    struct lab lab;
+    lab_init(&lab, "127.0.0.1", peer_port(peer));
+    lab.how.polling = true;
+    lab_run(&lab, NULL);
+    expect(&lab, AIVO_DIAGNOSE_POLLING, AIVO_DIAGNOSE_WARN, "polling-timeout");
+    assert_int_equal(lab.report->exit_code, 0);
+    assert_true(lab.report->duration_ms < 2500);
+    aivo_diagnose_destroy(lab.d);
+    peer_stop(peer);
+}
+
 /* On a thread of its own: callbacks on that thread, the descriptor tells the end, and it runs only once. */
 static void test_thread(void **state)
 {
@@ -467,10 +516,11 @@ static void test_url(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filtered),  cmocka_unit_test(test_name_servers),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_thread),
-        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_cancel_early_destroy_late),
-        cmocka_unit_test(test_delay),     cmocka_unit_test(test_options),
+        cmocka_unit_test(test_filtered),      cmocka_unit_test(test_name_servers),
+        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_polling_hangs), cmocka_unit_test(test_thread),
+        cmocka_unit_test(test_cancel),        cmocka_unit_test(test_cancel_early_destroy_late),
+        cmocka_unit_test(test_delay),         cmocka_unit_test(test_options),
         cmocka_unit_test(test_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

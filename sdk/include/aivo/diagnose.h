@@ -46,7 +46,7 @@ AIVO_API const char *aivo_diagnose_fact_explain(enum aivo_diagnose_stage stage, 
 
 /** How a stage ended, from best to worst but for skip. */
 enum aivo_diagnose_status {
-    AIVO_DIAGNOSE_OK = 0,
+    AIVO_DIAGNOSE_OK = 0,   /**< nothing is wrong */
     AIVO_DIAGNOSE_WARN = 1, /**< it works; something about it deserves attention */
     AIVO_DIAGNOSE_FAIL = 2, /**< no connection can be used because of it */
     AIVO_DIAGNOSE_SKIP = 3  /**< not looked at: not needed, not asked for, not reached, cancelled */
@@ -56,9 +56,9 @@ AIVO_API const char *aivo_diagnose_status_name(enum aivo_diagnose_status status)
 
 /** What a fact's value is. */
 enum aivo_diagnose_type {
-    AIVO_DIAGNOSE_TEXT = 0,
+    AIVO_DIAGNOSE_TEXT = 0,   /**< one line of UTF-8 */
     AIVO_DIAGNOSE_NUMBER = 1, /**< NAN is unknown (JSON: null) */
-    AIVO_DIAGNOSE_BOOL = 2
+    AIVO_DIAGNOSE_BOOL = 2    /**< yes or no */
 };
 
 /**
@@ -68,13 +68,13 @@ enum aivo_diagnose_type {
  * ...; items come in order, from 0.
  */
 struct aivo_diagnose_fact {
-    const char *list; /**< NULL: a fact of the stage itself; else the name of a list in it */
-    uint32_t item;    /**< of the list */
-    const char *key;
-    enum aivo_diagnose_type type;
-    const char *text; /**< AIVO_DIAGNOSE_TEXT: UTF-8, one line; else NULL */
-    double number;    /**< AIVO_DIAGNOSE_NUMBER */
-    bool truth;       /**< AIVO_DIAGNOSE_BOOL */
+    const char *list;             /**< NULL: a fact of the stage itself; else the name of a list in it */
+    uint32_t item;                /**< which one of the list */
+    const char *key;              /**< its name; static */
+    enum aivo_diagnose_type type; /**< which of the values below it has */
+    const char *text;             /**< AIVO_DIAGNOSE_TEXT: UTF-8, one line; else NULL */
+    double number;                /**< AIVO_DIAGNOSE_NUMBER */
+    bool truth;                   /**< AIVO_DIAGNOSE_BOOL */
 };
 
 /** Something that is wrong, or deserves attention. */
@@ -87,46 +87,46 @@ struct aivo_diagnose_finding {
 
 /** What became of one stage. */
 struct aivo_diagnose_result {
-    enum aivo_diagnose_stage stage;
-    enum aivo_diagnose_status status;
-    double start_ms;    /**< since the diagnosis began; NAN: it was not begun */
-    double time_ms;     /**< how long it took; NAN: it was not begun */
+    enum aivo_diagnose_stage stage;   /**< which one */
+    enum aivo_diagnose_status status; /**< that of its worst finding */
+    double start_ms;                  /**< since the diagnosis began; NAN: it was not begun */
+    double time_ms;                   /**< how long it took; NAN: it was not begun */
     const char *code;   /**< of the worst finding, "" if there is none; a skipped stage: "not-needed", "not-asked",
                              "not-reached" or "cancelled" */
     const char *reason; /**< the worst finding's; without one, what was found in a few words; never NULL */
     const char *fix;    /**< the worst finding's; "" if there is nothing to do; never NULL */
     const struct aivo_diagnose_finding *findings; /**< worst first */
-    size_t finding_count;
-    const struct aivo_diagnose_fact *facts;
-    size_t fact_count;
+    size_t finding_count;                         /**< 0..16 */
+    const struct aivo_diagnose_fact *facts;       /**< what it found out */
+    size_t fact_count;                            /**< 0..512 */
 };
 
 /** The whole in one word. The values are the exit codes of `aivo diagnose`. */
 enum aivo_diagnose_verdict {
-    AIVO_DIAGNOSE_GOOD = 0,     /**< connected; Excellent or Good */
-    AIVO_DIAGNOSE_DEGRADED = 1, /**< connected; Fair or Poor */
-    AIVO_DIAGNOSE_NO_CONNECTION = 2,
-    AIVO_DIAGNOSE_REFUSED = 3 /**< reached, but refused: credentials, namespace, protocol */
+    AIVO_DIAGNOSE_GOOD = 0,          /**< connected; Excellent or Good */
+    AIVO_DIAGNOSE_DEGRADED = 1,      /**< connected; Fair or Poor */
+    AIVO_DIAGNOSE_NO_CONNECTION = 2, /**< none was made, or it was lost */
+    AIVO_DIAGNOSE_REFUSED = 3        /**< reached, but refused: credentials, namespace, protocol */
 };
 /** "good", "degraded", "no connection" or "refused"; static. Thread-safe. */
 AIVO_API const char *aivo_diagnose_verdict_name(enum aivo_diagnose_verdict verdict);
 
 /** Everything that was found. Belongs to the diagnosis and lives as long as it. */
 struct aivo_diagnose_report {
-    size_t size;        /**< of this struct, as the library knows it */
-    int64_t time_ms;    /**< when it began: Unix time, ms */
-    double duration_ms; /**< until the last stage ended */
-    const char *url;    /**< for people: values of its query are left out */
-    bool cancelled;     /**< it ended early: what was not known then is skipped */
-    enum aivo_diagnose_verdict verdict;
-    int exit_code;       /**< the verdict's: 0, 1, 2 or 3 */
-    const char *summary; /**< one sentence */
-    const char *fix;     /**< what to do first; "" if nothing */
-    int culprit;         /**< the stage that summary and fix are of, or -1: none */
-    bool has_quality;    /**< quality was measured */
-    struct aivo_quality quality;
+    size_t size;                               /**< of this struct, as the library knows it */
+    int64_t time_ms;                           /**< when it began: Unix time, ms */
+    double duration_ms;                        /**< until the last stage ended */
+    const char *url;                           /**< for people: values of its query are left out */
+    bool cancelled;                            /**< it ended early: what was not known then is skipped */
+    enum aivo_diagnose_verdict verdict;        /**< in one word */
+    int exit_code;                             /**< the verdict's: 0, 1, 2 or 3 */
+    const char *summary;                       /**< one sentence */
+    const char *fix;                           /**< what to do first; "" if nothing */
+    int culprit;                               /**< the stage that summary and fix are of, or -1: none */
+    bool has_quality;                          /**< quality was measured */
+    struct aivo_quality quality;               /**< the last snapshot, if has_quality */
     const struct aivo_diagnose_result *stages; /**< stages[i].stage == i */
-    size_t stage_count;
+    size_t stage_count;                        /**< as many as the library knows: at least AIVO_DIAGNOSE_STAGES */
 };
 
 /** A stage began. */
@@ -134,7 +134,8 @@ typedef void (*aivo_diagnose_begin_fn)(enum aivo_diagnose_stage stage, void *use
 /** A stage ended; result is borrowed for the length of the call. Stages end in order of their numbers, each exactly
  *  once, skipped ones too, those without a begin as well. */
 typedef void (*aivo_diagnose_end_fn)(const struct aivo_diagnose_result *result, void *user);
-/** A probe was answered, or lost; both borrowed for the length of the call. */
+/** A probe was answered, or lost: quality (borrowed for the length of the call) is what is known now, done of wanted
+ * are over; with until_confident done may exceed wanted. */
 typedef void (*aivo_diagnose_sample_fn)(const struct aivo_quality *quality, uint64_t done, uint64_t wanted, void *user);
 
 /** How thorough to be. Fill with aivo_diagnose_options_init(). */
@@ -143,8 +144,8 @@ struct aivo_diagnose_options {
     uint32_t count;        /**< 10: probes, 1..1,000,000 */
     uint32_t interval_ms;  /**< 150: time between probes, 100..60,000 */
     bool until_confident;  /**< false. true: go on beyond count until the figures are certain (the 95 % interval of loss
-                                is at most confidence_pct wide, and that of the median at most 10 % of it), but no longer
-                                than confident_ms */
+                                is at most confidence_pct wide, and that of the median at most 10 % of it or 1 ms), but
+                              no longer  than confident_ms */
     double confidence_pct; /**< 5.0: percentage points, 0.5..100 */
     uint32_t confident_ms; /**< 60,000 */
     uint32_t stage_timeout_ms; /**< 5,000: for each stage but probes; at least 50. The look-up of a name, a TCP connect,
@@ -156,12 +157,15 @@ struct aivo_diagnose_options {
     uint32_t sticky_requests;  /**< 4: requests of one session over connections of their own; 0: none; at most 64 */
     bool throughput;           /**< false. true: sends throughput_bytes in large messages */
     uint32_t throughput_bytes; /**< 524,288; 1,024..67,108,864 */
-    bool rate_limit;           /**< false. true: sends messages until the server refuses one, to see how many it
-                                    takes. They count towards this connection's limit only */
-    uint32_t rate_messages;    /**< 120: at most so many, 1..100,000 */
-    const char *rate_event;    /**< "agent:learning": the event that is sent, with {"action":"diagnose"}; a server that
-                                    counts per connection counts any. Copied */
-    double warn_days;          /**< 21: a certificate that ends sooner is a warning, days */
+    const char *throughput_event; /**< NULL: they are an event that nobody listens to, and only the way up is measured.
+                                       Else one whose acknowledgement repeats its arguments: the way down as well. (A
+                                       plain WebSocket that echoes is noticed.) Copied */
+    bool rate_limit;              /**< false. true: sends messages until the server refuses one, to see how many it
+                                       takes. They count towards this connection's limit only */
+    uint32_t rate_messages;       /**< 120: at most so many, 1..100,000 */
+    const char *rate_event; /**< "agent:learning": the event that is sent, with {"action":"diagnose"}; a server that
+                                 counts per connection counts any. Copied */
+    double warn_days;       /**< 21: a certificate that ends sooner is a warning, days */
     aivo_diagnose_begin_fn on_begin;   /**< NULL: not told. All three run on the thread that runs the diagnosis */
     aivo_diagnose_end_fn on_end;       /**< NULL: not told */
     aivo_diagnose_sample_fn on_sample; /**< NULL: not told */

@@ -89,6 +89,9 @@ static enum aivo_status check_options(const struct aivo_diagnose_options *o, str
     if (o->rate_limit && (!o->rate_event || !one_line(o->rate_event, 256)))
         return aivo_error_join(err, AIVO_E_INVALID, 0,
                                "diagnosis option rate_event must be 1..256 bytes without spaces", (char *)NULL);
+    if (o->throughput_event && !one_line(o->throughput_event, 256))
+        return aivo_error_join(err, AIVO_E_INVALID, 0,
+                               "diagnosis option throughput_event must be 1..256 bytes without spaces", (char *)NULL);
     return check_ranges(o, err);
 }
 
@@ -134,6 +137,7 @@ static enum aivo_status fill(struct aivo_diagnosis *d, const struct aivo_options
 {
     d->origin = d->options.origin ? strdup(d->options.origin) : NULL;
     d->rate_event = d->options.rate_event ? strdup(d->options.rate_event) : NULL;
+    d->throughput_event = d->options.throughput_event ? strdup(d->options.throughput_event) : NULL;
     d->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (d->cancel_fd < 0 || d->ended_fd < 0)
@@ -144,10 +148,12 @@ static enum aivo_status fill(struct aivo_diagnosis *d, const struct aivo_options
     if (status != AIVO_OK)
         return status;
     d->url = public_url(&d->settings.url);
-    if (!d->url || (d->options.origin && !d->origin) || (d->options.rate_event && !d->rate_event))
+    if (!d->url || (d->options.origin && !d->origin) || (d->options.rate_event && !d->rate_event) ||
+        (d->options.throughput_event && !d->throughput_event))
         return aivo_error_join(err, AIVO_E_MEMORY, 0, "no memory for a diagnosis", (char *)NULL);
     d->options.origin = d->origin;
     d->options.rate_event = d->rate_event;
+    d->options.throughput_event = d->throughput_event;
     describe_target(d);
     return AIVO_OK;
 }
@@ -163,6 +169,7 @@ static void free_all(struct aivo_diagnosis *d)
     diag_report_free(&d->report);
     free(d->origin);
     free(d->rate_event);
+    free(d->throughput_event);
     free(d->url);
     free(d);
 }

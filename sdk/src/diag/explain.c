@@ -164,14 +164,16 @@ const struct diag_explanation diag_explanations[] = {
     {POLLING, NULL, "cookie", "Cookie",
      "Name of the cookie that the first answer set; it was sent back with the others."},
 
-    {THROUGHPUT, NULL, "bytes", "Bytes", "Sent in large messages."},
+    {THROUGHPUT, NULL, "bytes", "Bytes", "Sent in large messages to measure the way up."},
     {THROUGHPUT, NULL, "messages", "Messages", "How many; they count towards the server's limit on messages."},
     {THROUGHPUT, NULL, "message_bytes", "Message size", "At most half of what the server takes, and 64 KiB."},
     {THROUGHPUT, NULL, "up_ms", "Time", "Until the PONG to a PING behind them: the server has read them then."},
     {THROUGHPUT, NULL, "up_kbit_s", "To the server",
      "Bytes over the time without one round trip. TCP has hardly begun to "
      "speed up after so few bytes: a lower bound."},
-    {THROUGHPUT, NULL, "down_kbit_s", "From the server", "Unknown: no server sends large messages on demand."},
+    {THROUGHPUT, NULL, "down_kbit_s", "From the server",
+     "Bytes that came back over the time from the first byte of each "
+     "message to its last; unknown where nothing repeats what it gets."},
 
     {RATE, NULL, "event", "Event", "What was sent, with an acknowledgement wanted."},
     {RATE, NULL, "sent", "Sent", "How many, at most 16 unanswered at a time."},

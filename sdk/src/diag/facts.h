@@ -189,6 +189,7 @@ struct diag_throughput {
     char error[240];
     uint64_t bytes; /* that the server has read, as its PONG says */
     unsigned messages;
+    bool echoes; /* a plain WebSocket sends back what it gets */
     uint64_t message_bytes;
     double up_ms, up_kbit_s, down_kbit_s; /* NAN: not known */
     int close_code;

@@ -269,8 +269,9 @@ void diag_judge_throughput(struct diag_report *r, const struct diag_throughput *
                   "the server had not read all %u messages of %llu bytes in time", f->messages,
                   (unsigned long long)f->message_bytes);
     else
-        diag_say(r, "%.0f kbit/s to the server (%llu bytes in %s ms)", f->up_kbit_s, (unsigned long long)f->bytes,
-                 diag_ms(spent, f->up_ms));
+        diag_say(r, "%.0f kbit/s to the server (%llu bytes in %s ms)%s", f->up_kbit_s, (unsigned long long)f->bytes,
+                 diag_ms(spent, f->up_ms),
+                 isnan(f->down_kbit_s) ? "" : diag_text(r, ", %.0f kbit/s back", f->down_kbit_s));
 }
 
 void diag_judge_rate(struct diag_report *r, const struct diag_rate *f)

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "judge.h"
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,23 +16,30 @@
 
 /* ---- throughput ---- */
 
-static char *large_message(const struct aivo_diagnosis *d, size_t *len)
+static size_t message_size(const struct aivo_diagnosis *d)
 {
-    static const char begin[] = "[\"aivo:throughput\",\"", end[] = "\"]";
     uint64_t most = d->engineio.max_payload ? d->engineio.max_payload / 2 : MESSAGE_BYTES;
     size_t size = most < MESSAGE_BYTES ? (size_t)most : MESSAGE_BYTES;
+    return size < d->options.throughput_bytes ? size : d->options.throughput_bytes;
+}
+
+static void put_letters(struct aivo_buf *text, size_t size)
+{
+    while (text->len < size && !text->failed)
+        aivo_buf_char(text, (char)('a' + text->len % 26));
+}
+
+static char *large_message(const struct aivo_diagnosis *d, size_t *len)
+{
     struct aivo_buf text = {0};
-    if (size > d->options.throughput_bytes)
-        size = d->options.throughput_bytes;
     if (d->target.socketio) {
         aivo_buf_char(&text, '4');
         aivo_sio_encode_header(&text, AIVO_SIO_EVENT, 0, d->target.nsp, strlen(d->target.nsp), NULL);
-        aivo_buf_str(&text, begin);
+        aivo_buf_str(&text, "[\"aivo:throughput\",\"");
     }
-    while (text.len < size && !text.failed)
-        aivo_buf_char(&text, (char)('a' + text.len % 26));
+    put_letters(&text, message_size(d));
     if (d->target.socketio)
-        aivo_buf_str(&text, end);
+        aivo_buf_str(&text, "\"]");
     if (text.failed)
         aivo_buf_free(&text);
     *len = text.len;
@@ -66,16 +74,72 @@ static enum diag_how push(struct aivo_diagnosis *d, struct diag_throughput *f)
         how = diag_socket_next(d, diag_stage_deadline(d), &event);
         if (how == DIAG_DONE && is_our_pong(&event))
             break;
+        f->echoes |= how == DIAG_DONE && !d->target.socketio && event.len == len;
     }
     if (how == DIAG_DONE)
         f->up_ms = diag_since_ms(start_us);
     return how;
 }
 
+/* One message that comes back. *down_us: from the first byte of what comes to its last. *len: 0: it is no echo. */
+static enum diag_how echo(struct aivo_diagnosis *d, const char *args, int64_t *down_us, size_t *len)
+{
+    struct aivo_ws_event event;
+    struct aivo_sio_packet packet;
+    uint64_t id = 0;
+    size_t sent = strlen(args);
+    d->stream.deadline_us = diag_stage_deadline(d);
+    enum diag_how how = d->target.socketio ? diag_socket_emit(d, d->throughput_event, args, &id)
+                                           : diag_socket_send(d, AIVO_WS_TEXT, args, sent);
+    if (how == DIAG_DONE)
+        how = diag_wait(&d->stop, d->stream.fd, POLLIN, d->stream.deadline_us);
+    int64_t from_us = aivo_clock_us();
+    while (how == DIAG_DONE) {
+        how = diag_socket_next(d, d->stream.deadline_us, &event);
+        if (how != DIAG_DONE || event.found != AIVO_WS_FOUND_MESSAGE)
+            continue;
+        if (d->target.socketio &&
+            !(diag_socket_packet(&event, &packet) && packet.type == AIVO_SIO_ACK && packet.id == id))
+            continue;
+        *len = event.len >= sent ? event.len : 0;
+        *down_us = aivo_clock_us() - from_us;
+        break;
+    }
+    return how;
+}
+
+/* One message at a time, so that nothing else is on its way meanwhile. */
+static enum diag_how pull(struct aivo_diagnosis *d, struct diag_throughput *f)
+{
+    struct aivo_buf args = {0};
+    uint64_t bytes = 0;
+    int64_t all_us = 0;
+    aivo_buf_str(&args, "[\"");
+    put_letters(&args, message_size(d));
+    aivo_buf_str(&args, "\"]");
+    enum diag_how how = args.failed ? DIAG_ERROR : DIAG_DONE;
+    while (how == DIAG_DONE && bytes < d->options.throughput_bytes) {
+        int64_t us;
+        size_t len;
+        how = echo(d, args.data, &us, &len);
+        f->messages++;
+        if (how != DIAG_DONE || len == 0)
+            break;
+        bytes += len;
+        all_us += us;
+    }
+    aivo_buf_free(&args);
+    if (bytes > 0)
+        f->down_kbit_s = (double)bytes * 8000 / (double)(all_us > 0 ? all_us : 1);
+    return how == DIAG_TIMEOUT ? DIAG_DONE : how; /* nothing comes back: only the way up is known */
+}
+
 enum diag_next diag_run_throughput(struct aivo_diagnosis *d)
 {
     struct diag_throughput f = {.up_ms = NAN, .up_kbit_s = NAN, .down_kbit_s = NAN};
     f.how = push(d, &f);
+    if (f.how == DIAG_DONE && (d->throughput_event || f.echoes))
+        f.how = pull(d, &f);
     if (f.how == DIAG_CANCELLED)
         return DIAG_INTERRUPT;
     /* The PONG's own round trip is not the messages' time. */

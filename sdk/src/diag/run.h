@@ -35,7 +35,7 @@ enum diag_state {
 struct aivo_diagnosis {
     struct aivo_settings settings;
     struct aivo_diagnose_options options;
-    char *origin, *rate_event, *url;
+    char *origin, *rate_event, *throughput_event, *url;
     aivo_resolve_fn resolve; /* tests put another one there */
     atomic_int state;
     int cancel_fd, ended_fd; /* eventfds; readable: cancelled, ended */
