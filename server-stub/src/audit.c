@@ -14,6 +14,7 @@ static const struct {
     [SRV_AUDIT_TIMEOUT] = {"handshake_timeout", "connection cut: it did not say in time what it wants"},
     [SRV_AUDIT_BAD_PACKET] = {"bad_packet", "connection closed: what it sent breaks the protocol"},
     [SRV_AUDIT_TOO_LARGE] = {"payload_too_large", "message refused: larger than MAX_PAYLOAD_BYTES"},
+    [SRV_AUDIT_HEAD_TOO_LARGE] = {"head_too_large", "request refused: its head is larger than 8 KB"},
     [SRV_AUDIT_SLOW_CONSUMER] = {"slow_consumer", "connection closed: it does not read what it is sent"},
 };
 

@@ -22,6 +22,7 @@ enum srv_audit_kind {
     SRV_AUDIT_TIMEOUT,          /* no request, or no namespace, in time */
     SRV_AUDIT_BAD_PACKET,
     SRV_AUDIT_TOO_LARGE,
+    SRV_AUDIT_HEAD_TOO_LARGE,
     SRV_AUDIT_SLOW_CONSUMER,
     SRV_AUDIT_COUNT
 };

@@ -27,6 +27,7 @@
 /* RFC 6455 status codes a session is closed with. */
 #define SRV_WS_NORMAL       1000
 #define SRV_WS_GOING_AWAY   1001
+#define SRV_WS_NO_STATUS    1005 /* a close frame without one */
 #define SRV_WS_INVALID_DATA 1007
 #define SRV_WS_POLICY       1008
 #define SRV_WS_TOO_BIG      1009

@@ -384,7 +384,7 @@ static int confirm_upgrade(struct srv_server *server, struct lws *wsi)
     struct srv_session *session;
     enum srv_eio_refusal refusal = srv_request_verify(server, &request, true, &session);
     if (refusal == SRV_EIO_OK && request.query.transport != SRV_QUERY_TRANSPORT_WEBSOCKET)
-        refusal = SRV_EIO_BAD_REQUEST;
+        return 0; /* as a Node server: upgraded, and closed then */
     if (refusal != SRV_EIO_OK)
         return refuse(server, wsi, &request, refusal);
     const char *why;

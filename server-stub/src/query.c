@@ -17,13 +17,16 @@ static int hex(char c)
     return -1;
 }
 
-/* Decodes into out, NUL-terminated. false if it does not fit or would hold a NUL or a control character. */
-static bool decode(struct slice in, char *out, size_t size)
+/* Decodes into out (or copies what is decoded already), NUL-terminated. false if it does not fit or would hold a NUL or
+ * a control character. */
+static bool decode(struct slice in, bool decoded, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < in.len; i++) {
         char c = in.at[i];
-        if (c == '+') {
+        if (decoded) {
+            ; /* as it stands */
+        } else if (c == '+') {
             c = ' ';
         } else if (c == '%' && in.len - i > 2 && hex(in.at[i + 1]) >= 0 && hex(in.at[i + 2]) >= 0) {
             c = (char)(hex(in.at[i + 1]) * 16 + hex(in.at[i + 2]));
@@ -73,10 +76,10 @@ static unsigned name_of(const char *text)
     return 0;
 }
 
-static void take(struct srv_query *q, unsigned name, struct slice raw)
+static void take(struct srv_query *q, unsigned name, struct slice raw, bool decoded)
 {
     char value[SRV_QUERY_SID_SIZE];
-    bool fits = decode(raw, value, sizeof value);
+    bool fits = decode(raw, decoded, value, sizeof value);
     switch (name) {
     case NAME_EIO:
         q->eio = raw.len == 0 ? 0 : fits ? eio_version(value) : -1;
@@ -94,33 +97,47 @@ static void take(struct srv_query *q, unsigned name, struct slice raw)
     }
 }
 
+static bool add_pair(struct srv_query *q, struct slice pair, bool decoded)
+{
+    if (pair.len == 0)
+        return true;
+    if (++q->pairs > SRV_QUERY_MAX_PAIRS)
+        return false;
+    const char *equals = memchr(pair.at, '=', pair.len);
+    size_t name_len = equals == NULL ? pair.len : (size_t)(equals - pair.at);
+    struct slice value = {pair.at + name_len, 0};
+    if (equals != NULL)
+        value = (struct slice){equals + 1, pair.len - name_len - 1};
+    char text[16];
+    unsigned name = decode((struct slice){pair.at, name_len}, decoded, text, sizeof text) ? name_of(text) : 0;
+    if (name == 0 || (q->names_seen & name) != 0)
+        return true;
+    q->names_seen = (unsigned char)(q->names_seen | name);
+    take(q, name, value, decoded);
+    return true;
+}
+
+bool srv_query_add_decoded(struct srv_query *out, const char *pair, size_t len)
+{
+    if (len <= SRV_QUERY_MAX_BYTES && add_pair(out, (struct slice){pair, len}, true))
+        return true;
+    memset(out, 0, sizeof *out);
+    return false;
+}
+
 bool srv_query_parse(const char *query, size_t len, struct srv_query *out)
 {
     memset(out, 0, sizeof *out);
     if (len > SRV_QUERY_MAX_BYTES)
         return false;
     struct srv_query q = *out;
-    unsigned seen = 0, pairs = 0;
     size_t at = 0;
     while (at < len) {
         const char *amp = memchr(query + at, '&', len - at);
         struct slice pair = {query + at, amp == NULL ? len - at : (size_t)(amp - query) - at};
         at += pair.len + 1;
-        if (pair.len == 0)
-            continue;
-        if (++pairs > SRV_QUERY_MAX_PAIRS)
+        if (!add_pair(&q, pair, false))
             return false;
-        const char *equals = memchr(pair.at, '=', pair.len);
-        size_t name_len = equals == NULL ? pair.len : (size_t)(equals - pair.at);
-        struct slice value = {pair.at + name_len, 0};
-        if (equals != NULL)
-            value = (struct slice){equals + 1, pair.len - name_len - 1};
-        char name_text[16];
-        unsigned name = decode((struct slice){pair.at, name_len}, name_text, sizeof name_text) ? name_of(name_text) : 0;
-        if (name == 0 || (seen & name) != 0)
-            continue;
-        seen |= name;
-        take(&q, name, value);
     }
     *out = q;
     return true;

@@ -22,12 +22,16 @@ struct srv_query {
     bool has_sid; /* sid= is there and not empty */
     char
         sid[SRV_QUERY_SID_SIZE]; /* decoded; "" if it cannot be one of ours (too long, odd bytes): then it is unknown */
-    bool b64;                    /* b64=1: an old client that wants base64 (Engine.IO 4 has base64 on polling anyway) */
+    unsigned char names_seen, pairs; /* the parser's own */
+    bool b64; /* b64=1: an old client that wants base64 (Engine.IO 4 has base64 on polling anyway) */
 };
 
 /* query: what stands behind '?', without it. The first of repeated names counts, as in Node. Percent escapes are
  * decoded and '+' is a space; a malformed escape stays as it stands. false: over a bound (answer 400); out is then as
  * if the query had been empty. */
 bool srv_query_parse(const char *query, size_t len, struct srv_query *out);
+/* The same in pieces, for whoever has the pairs apart and decoded already: to decode them again would make "%41" of
+ * "%2541", and then "A". out is zero at first. false as above. */
+bool srv_query_add_decoded(struct srv_query *out, const char *pair, size_t len);
 
 #endif

@@ -53,20 +53,14 @@ static int header(struct lws *wsi, enum lws_token_indexes token, char *out, size
 
 static void read_query(struct lws *wsi, struct srv_request *out)
 {
-    /* libwebsockets has cut the query at each '&', and would join the pieces with commas. */
-    char query[4096];
-    size_t len = 0;
-    for (int i = 0; lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
-        if (len)
-            query[len++] = '&';
-        int n = lws_hdr_copy_fragment(wsi, query + len, (int)(sizeof query - len - 1), WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (n < 0) {
-            out->query_too_long = true;
+    /* libwebsockets has cut the query at each '&' and decoded the pieces. */
+    char pair[SRV_QUERY_MAX_BYTES + 1];
+    for (int i = 0; !out->query_too_long; i++) {
+        int n = lws_hdr_copy_fragment(wsi, pair, sizeof pair, WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (n < 0)
             return;
-        }
-        len += (size_t)n;
+        out->query_too_long = !srv_query_add_decoded(&out->query, pair, (size_t)n);
     }
-    out->query_too_long = !srv_query_parse(query, len, &out->query);
 }
 
 static void read_body_headers(struct lws *wsi, struct srv_request *out)

@@ -129,9 +129,10 @@ static void library_line(int level, const char *text)
     struct srv_server *server = library_speaks_to;
     if (!server)
         return;
-    /* The connection is closed without an answer: the library gives no chance to say 431. */
-    if (strncmp(text, "Ran out of header data space", 28) == 0)
-        srv_metrics_error(&server->metrics, SRV_ERROR_BAD_PACKET);
+    if (strncmp(text, "Ran out of header data space", 28) == 0) {
+        srv_overflow(server); /* and has a line of its own in the log */
+        return;
+    }
     enum srv_log_level as = level & LLL_ERR ? SRV_LOG_WARN : SRV_LOG_DEBUG;
     unsigned left_out;
     if (!srv_log_enabled(&server->log, as) ||
@@ -150,7 +151,7 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
         .foreign_loops = loops,
         .user = server,
         .pt_serv_buf_size = SRV_WRITE_BYTES,
-        .max_http_header_data = 8192,
+        .max_http_header_data = SRV_HEAD_BYTES,
         .timeout_secs = 10,
         .keepalive_timeout = 30,
         .protocols = protocols,

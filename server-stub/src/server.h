@@ -16,6 +16,7 @@
 
 #define SRV_WRITE_BYTES      65536 /* of one write; also libwebsockets' tx_packet_size */
 #define SRV_RX_BYTES         4096  /* libwebsockets' buffer a WebSocket: the larger part of an idle one's memory */
+#define SRV_HEAD_BYTES       8192  /* of a request: what libwebsockets has room for */
 #define SRV_MAX_FDS          65536 /* the limit on open files is raised to this at most */
 #define SRV_MAX_QUEUE_BYTES  ((size_t)4 * 1024 * 1024) /* a connection's, at least; four payloads if that is more */
 #define SRV_CLOSE_TIMEOUT_S  5                         /* for a peer that does not take its last bytes */
@@ -66,6 +67,7 @@ struct srv_server {
     uint64_t drain_began_ms, drain_closing_ms;
     size_t drain_count, drain_closed; /* sessions at its beginning; those sent away */
     uint32_t drain_spread_ms;
+    size_t lingering;   /* overflow.c */
     size_t connections; /* of libwebsockets, HTTP and WebSocket */
     enum srv_drain_stage stage;
     bool poke; /* libwebsockets' own timers must be looked at: see srv_server_poke() */
@@ -103,6 +105,9 @@ void srv_listener_pause(struct srv_server *server);
 void srv_listener_resume(struct srv_server *server);
 /* The end has begun: leaves the port to others that listen on it, if there may be any. */
 void srv_listener_leave(struct srv_server *server);
+
+/* overflow.c: libwebsockets is about to close a connection whose request head is too large. */
+void srv_overflow(struct srv_server *server);
 
 /* housekeeping.c */
 void srv_housekeeping_start(struct srv_server *server);

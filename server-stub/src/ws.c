@@ -66,6 +66,10 @@ static void ws_close(struct srv_link *link, unsigned ws_status)
     memcpy(out, frame, sizeof frame);
     memcpy(out + sizeof frame, why, why_len);
     size_t len = sizeof frame + why_len;
+    if (ws_status == SRV_WS_NO_STATUS) {
+        out[1] = 0;
+        len = 2;
+    }
     bool sent = write_raw(c, out, len);
     c->status = (uint16_t)ws_status;
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_ACK, sent ? SRV_CLOSE_TIMEOUT_S : LWS_TO_KILL_ASYNC);
@@ -87,6 +91,10 @@ static int established(struct srv_server *server, struct lws *wsi, struct srv_co
     server->connections++;
     uint64_t now_ms = srv_server_now(server);
     struct srv_session *s;
+    if (request.query.transport != SRV_QUERY_TRANSPORT_WEBSOCKET) {
+        ws_close(&c->link, SRV_WS_NO_STATUS);
+        return 0;
+    }
     if (!request.query.has_sid) {
         s = srv_session_open(&server->engine, srv_request_hooks(&request), &c->link, now_ms);
         if (s)

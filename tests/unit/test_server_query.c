@@ -111,13 +111,29 @@ static void test_bounds(void **state)
     free(text);
 }
 
+/* Pieces that are decoded already stay as they are: a percent sign in them is one, a '+' too. */
+static void test_decoded_once(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"", "EIO=4", "transport=polling", "sid=a%41+", "sid=b", "x"};
+    struct srv_query q = {0};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        assert_true(srv_query_add_decoded(&q, pairs[i], strlen(pairs[i])));
+    assert_int_equal(q.eio, 4);
+    assert_int_equal(q.transport, SRV_QUERY_TRANSPORT_POLLING);
+    assert_string_equal(q.sid, "a%41+");
+    for (int i = 0; i < SRV_QUERY_MAX_PAIRS - 5; i++)
+        assert_true(srv_query_add_decoded(&q, "x", 1));
+    assert_false(srv_query_add_decoded(&q, "x", 1));
+    assert_int_equal(q.eio, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_clients_send),
-        cmocka_unit_test(test_odd_values),
-        cmocka_unit_test(test_sid_bound),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_what_clients_send), cmocka_unit_test(test_odd_values),
+        cmocka_unit_test(test_sid_bound),         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_decoded_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
