@@ -45,14 +45,14 @@ static void metric(const struct served *s, const char *line)
 static void users(void **state)
 {
     (void)state;
-    struct served s = served_start((const char *const[]){"NEXTAUTH_SECRET=" SECRET, "RATE_LIMIT_USER_PER_MINUTE=300",
+    struct served s = served_start((const char *const[]){"NEXTAUTH_SECRET=" SECRET, "RATE_LIMIT_USER_PER_MINUTE=60",
                                                          "RATE_LIMIT_USER_BURST=2", NULL});
     int first = join_as(&s, "ann", 0), second = join_as(&s, "ann", 0), other = join_as(&s, "bob", 0);
     long retry_ms;
     assert_false(refused(first, &retry_ms));
     assert_false(refused(second, &retry_ms));
     assert_true(refused(first, &retry_ms));
-    assert_in_range(retry_ms, 1, 200);
+    assert_in_range(retry_ms, 1, 1000);
     assert_false(refused(other, &retry_ms));
     assert_true(refused(second, &retry_ms));
     poll(NULL, 0, (int)retry_ms + 20);
@@ -99,14 +99,14 @@ static void proxied_addresses(void **state)
 {
     (void)state;
     struct served s = served_start((const char *const[]){
-        "NEXTAUTH_SECRET=" SECRET, "TRUSTED_PROXIES=127.0.0.0/8, 10.0.0.0/8", "RATE_LIMIT_ADDRESS_PER_MINUTE=60",
+        "NEXTAUTH_SECRET=" SECRET, "TRUSTED_PROXIES=127.0.0.0/8, 10.0.0.0/8", "RATE_LIMIT_ADDRESS_PER_MINUTE=6",
         "RATE_LIMIT_ADDRESS_BURST=1", "MAX_CONNECTIONS_PER_ADDRESS=2", NULL});
     long retry_ms;
     int one = forwarded(&s, "X-Forwarded-For: 203.0.113.7\r\n", 101);
     int same = forwarded(&s, "X-Forwarded-For: 198.51.100.1, 203.0.113.7, 10.1.2.3\r\n", 101);
     assert_false(refused(one, &retry_ms));
     assert_true(refused(same, &retry_ms));
-    assert_in_range(retry_ms, 1, 1000);
+    assert_in_range(retry_ms, 1, 10000);
     close(forwarded(&s, "X-Forwarded-For: 1.2.3.4, 203.0.113.7\r\n", 429));
     int six = forwarded(&s, "X-Forwarded-For: 2001:db8:1:2::1\r\n", 101);
     int also_six = forwarded(&s, "X-Forwarded-For: [2001:db8:1:2:aaaa::1]:443\r\n", 101);
@@ -116,7 +116,10 @@ static void proxied_addresses(void **state)
     close(six);
     close(also_six);
     close(one);
-    served_expect_close(forwarded(&s, "X-Forwarded-For: 203.0.113.8\r\n", 101), 1001 + 0 * kill(s.pid, SIGTERM));
+    int another = forwarded(&s, "X-Forwarded-For: 203.0.113.8\r\n", 101);
+    kill(s.pid, SIGTERM);
+    served_expect_close(another, 1001);
+    close(another);
     close(same);
     int status = -1;
     assert_int_equal(waitpid(s.pid, &status, 0), s.pid);
@@ -129,7 +132,7 @@ static void untrusted_header(void **state)
     (void)state;
     struct served s =
         served_start((const char *const[]){"NEXTAUTH_SECRET=" SECRET, "TRUSTED_PROXIES=10.0.0.0/8",
-                                           "RATE_LIMIT_ADDRESS_PER_MINUTE=60", "RATE_LIMIT_ADDRESS_BURST=1", NULL});
+                                           "RATE_LIMIT_ADDRESS_PER_MINUTE=6", "RATE_LIMIT_ADDRESS_BURST=1", NULL});
     long retry_ms;
     int one = forwarded(&s, "X-Forwarded-For: 203.0.113.7\r\n", 101);
     int two = forwarded(&s, "X-Forwarded-For: 203.0.113.8\r\n", 101);
@@ -202,8 +205,8 @@ static void header_timeout(void **state)
         n = served_read(slow, &byte, 1, 20);
     }
     assert_int_equal(n, 0);
-    assert_in_range(served_now_ms() - began, 200, 1200);
-    assert_int_equal(served_read(silent, &byte, 1, 1000), 0);
+    assert_in_range(served_now_ms() - began, 200, 6000);
+    assert_int_equal(served_read(silent, &byte, 1, SERVED_WAIT_MS), 0);
     served_fetch(&s, "GET", "/healthz", NULL, NULL, &a);
     assert_int_equal(a.status, 200);
     metric(&s, "websocket_errors_total{type=\"socket_error\"} 2\n");
@@ -224,7 +227,7 @@ static void pending_handshakes(void **state)
     silent[2] = served_ws(&s, SERVED_WS); /* a session that joins nothing */
     uint64_t began = served_now_ms();
     fd = served_ws(&s, SERVED_WS);
-    assert_in_range(served_now_ms() - began, 1000, SRV_PEER_GRACE_MS + 1500);
+    assert_in_range(served_now_ms() - began, 1000, SRV_PEER_GRACE_MS + 6000);
     served_say(fd, "40");
     served_text(fd, &f);
     assert_memory_equal(f.data, "40{\"sid\":\"", 10);
@@ -312,11 +315,11 @@ static void token_end(void **state)
     (void)state;
     struct served s = served_start((const char *const[]){"NEXTAUTH_SECRET=" SECRET, NULL});
     int64_t now_s = (int64_t)time(NULL);
-    int lasting = join_as(&s, "ann", 0), ending = join_as(&s, "bob", now_s - SRV_AUTH_LEEWAY_S + 2);
+    int lasting = join_as(&s, "ann", 0), ending = join_as(&s, "bob", now_s - SRV_AUTH_LEEWAY_S + 3);
     uint64_t began = served_now_ms();
     served_text(ending, &f);
     assert_string_equal(f.data, "42[\"session:expired\",{\"reason\":\"token expired\"}]");
-    assert_in_range(served_now_ms() - began, 500, 3000);
+    assert_in_range(served_now_ms() - began, 0, 8000);
     served_text(ending, &f);
     assert_string_equal(f.data, "41");
     served_frame_wait(ending, &f, SERVED_WAIT_MS);

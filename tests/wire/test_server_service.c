@@ -64,7 +64,7 @@ static void notifies(void **state)
         text[n] = '\0';
         assert_string_equal(text, "WATCHDOG=1");
     }
-    assert_in_range(served_now_ms() - began, 150, 1000);
+    assert_in_range(served_now_ms() - began, 150, 8000);
     kill(s.pid, SIGHUP);
     manager_hears(&m, text, sizeof text);
     unsigned long long usec = 0;
@@ -232,7 +232,7 @@ static void spread(void **state)
         gone[i] = served_now_ms() - began;
         assert_int_equal(f.opcode, 8);
         assert_memory_equal(f.data, "\x03\xe9server shutting down", 22);
-        assert_in_range(gone[i], hint[i] > 100 ? hint[i] - 100 : 0, hint[i] + 600);
+        assert_in_range(gone[i], hint[i] > 100 ? hint[i] - 100 : 0, hint[i] + 3000);
         close(fds[i]);
     }
     assert_int_equal(hint[0], 0);
@@ -241,7 +241,7 @@ static void spread(void **state)
     int status = -1;
     assert_int_equal(waitpid(s.pid, &status, 0), s.pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_true(served_now_ms() - began < 5000);
+    assert_true(served_now_ms() - began < 9500);
 }
 
 /* --- logs --- */
