@@ -72,7 +72,7 @@ check() {
 packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates curl jq openssl procps iproute2 util-linux
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev libcjson-dev libjwt-dev libcmocka-dev
     libhiredis-dev libmsgpack-dev libcurl4-openssl-dev redis-server nginx-light
-    libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme fonts-dejavu-core
+    libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme librsvg2-common fonts-dejavu-core
     libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
     clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish)
 

@@ -226,6 +226,7 @@ static void update(AivoQualityCard *self)
     restyle(self);
     agk_word_set_text(AGK_WORD(self->word), view->word);
     set_text(self->title, self->title_text ? self->title_text : "", NULL);
+    gtk_widget_set_tooltip_text(self->title, self->title_text); /* where it had to be shortened */
     set_text(self->reason, reason_of(self), NULL);
     set_text(self->score, view->score, strcmp(view->score, AGK_DASH) == 0 ? "score unknown" : view->score);
     set_text(self->now, view->now, view->spoken_now);

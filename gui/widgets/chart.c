@@ -225,7 +225,12 @@ static void fill_frame(AivoQualityChart *self, struct agk_chart_frame *frame)
                                       .empty = self->empty,
                                       .scheme = agk_style_scheme(widget, self->high_contrast),
                                       .text = {text.red, text.green, text.blue}};
-    frame->layout = gtk_widget_create_pango_layout(widget, NULL);
+    /* All of a chart is written from left to right, as its time runs: "5 %" would become "% 5". */
+    PangoContext *context = gtk_widget_create_pango_context(widget);
+    pango_context_set_base_dir(context, PANGO_DIRECTION_LTR);
+    frame->layout = pango_layout_new(context);
+    pango_layout_set_auto_dir(frame->layout, FALSE);
+    g_object_unref(context);
     agk_chart_lay_out(frame);
 }
 
@@ -304,6 +309,14 @@ static void pointer_left(AivoQualityChart *self)
     if (self->hovered) {
         set_cursor(self, -1, false);
     }
+}
+
+static void clicked(AivoQualityChart *self, int count, double x)
+{
+    (void)count;
+    gtk_widget_grab_focus(GTK_WIDGET(self));
+    pointer_moved(self, x);
+    self->hovered = false; /* stays when the pointer goes */
 }
 
 static void announce(AivoQualityChart *self)
@@ -527,6 +540,9 @@ static void aivo_quality_chart_class_init(AivoQualityChartClass *class)
 
 static void add_controllers(AivoQualityChart *self)
 {
+    GtkGesture *click = gtk_gesture_click_new(); /* a finger too: the keys go on from there */
+    g_signal_connect_swapped(click, "pressed", G_CALLBACK(clicked), self);
+    gtk_widget_add_controller(GTK_WIDGET(self), GTK_EVENT_CONTROLLER(click));
     GtkEventController *pointer = gtk_event_controller_motion_new(), *keys = gtk_event_controller_key_new(),
                        *focus = gtk_event_controller_focus_new();
     g_signal_connect_swapped(pointer, "enter", G_CALLBACK(pointer_moved), self);

@@ -540,6 +540,43 @@ static void test_chart_quality(void **state)
     g_object_unref(chart);
 }
 
+/* A week of samples, one each ten seconds: from the points to the picture it takes less than a second, by far. */
+static void test_a_week(void **state)
+{
+    (void)state;
+    AivoQualitySeries *series = g_object_new(AIVO_TYPE_QUALITY_SERIES, "capacity", 100000, NULL);
+    enum { count = 7 * 8640 };
+    AivoQualityPoint *points = g_new0(AivoQualityPoint, count);
+    for (int i = 0; i < count; i++) {
+        double ms = 20 + i * 7919 % 97;
+        points[i] = (AivoQualityPoint){.time_ms = START + i * G_GINT64_CONSTANT(10000),
+                                       .min_ms = ms,
+                                       .p50_ms = ms,
+                                       .p95_ms = ms,
+                                       .max_ms = ms,
+                                       .observed = 1,
+                                       .samples = 1,
+                                       .worst = (enum aivo_level)(i / 500 % 5)};
+    }
+    GtkWidget *chart = aivo_quality_chart_new(), *window = show(chart, 800, 300);
+    gint64 begin = g_get_monotonic_time();
+    aivo_quality_series_set_points(series, points, (gsize)count);
+    g_object_set(chart, "series", series, "span-s", AIVO_CHART_SPAN_MAX_S, "end-ms",
+                 START + count * G_GINT64_CONSTANT(10000), NULL);
+    g_free(get_string(chart, "summary"));
+    GtkSnapshot *snapshot = gtk_snapshot_new();
+    GTK_WIDGET_GET_CLASS(chart)->snapshot(chart, snapshot);
+    GskRenderNode *node = gtk_snapshot_free_to_node(snapshot);
+    gint64 took = g_get_monotonic_time() - begin;
+    print_message("a week of %d samples: %.1f ms\n", count, (double)took / 1000);
+    assert_non_null(node);
+    assert_true(took < G_USEC_PER_SEC);
+    gsk_render_node_unref(node);
+    gtk_window_destroy(GTK_WINDOW(window));
+    g_object_unref(series);
+    g_free(points);
+}
+
 static void count_signal(gpointer object, int *count)
 {
     (void)object;
@@ -691,6 +728,7 @@ int main(void)
                                        cmocka_unit_test(test_chart_keys),
                                        cmocka_unit_test(test_chart_pointer),
                                        cmocka_unit_test(test_chart_quality),
+                                       cmocka_unit_test(test_a_week),
                                        cmocka_unit_test(test_series_object),
                                        cmocka_unit_test(test_nothing_is_kept),
                                        cmocka_unit_test(test_icons),
