@@ -96,7 +96,6 @@ static void start(void)
                                           .max_answer_bytes = 1000,
                                           .done = done};
     char error[256];
-    loop_thread = pthread_self();
     timers.lists = NULL;
     assert_int_equal(uv_loop_init(&loop), 0);
     uv_timer_init(&loop, &ticker);
@@ -171,5 +170,6 @@ int main(void)
         cmocka_unit_test(end_while_resolving),
         cmocka_unit_test(bounds),
     };
+    loop_thread = pthread_self(); /* before any thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
