@@ -8,6 +8,7 @@ import { AivoServer, connected, event } from "./lib/aivo-server.mjs";
 import { certificates } from "./lib/certificates.mjs";
 import { listen, token } from "./lib/peers.mjs";
 import { sleep, slow, until } from "./lib/process.mjs";
+import { is, RedisServer } from "./lib/redis.mjs";
 
 const ask = (socket, name, ...args) => socket.timeout(15000 * slow).emitWithAck(name, ...args);
 
@@ -228,6 +229,24 @@ test("a slow agent delays nobody else; who leaves meanwhile does no harm; a repe
   assert.deepEqual(await ask(second, "agent:tutor", { messageId: "m-2" }), { error: "Agent failed" });
   agent.answer = (request, response) => agent.json(response, { n: "anew" });
   assert.deepEqual(await ask(second, "agent:tutor", { messageId: "m-2" }), { n: "anew" });
+});
+
+test("two instances with Redis: a repeat at the other one waits for the first one's answer, the agent is asked once", async (t) => {
+  const agent = await Agent.start(t);
+  const redis = await RedisServer.start(t);
+  let release;
+  agent.answer = (request, response) => (release = () => agent.json(response, { n: request.number }));
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port) };
+  const [one, two] = await Promise.all([served(t, agent, env), served(t, agent, env)]);
+  await Promise.all([is(one, 1), is(two, 1)]);
+  const [a, b] = await Promise.all([one, two].map((server) => connected(t, server.url, { transports: ["websocket"] })));
+  const answers = [ask(a, "agent:tutor", { input: "x", messageId: "m" })];
+  await until(() => release, "the request");
+  answers.push(ask(b, "agent:tutor", { input: "x", messageId: "m" }));
+  await sleep(100);
+  release();
+  assert.deepEqual(await Promise.all(answers), [{ n: 1 }, { n: 1 }]);
+  assert.equal(agent.requests.length, 1);
 });
 
 test("the agent is killed with requests in flight, and comes back", async (t) => {
