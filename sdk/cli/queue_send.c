@@ -45,7 +45,9 @@ struct send {
     struct cli_sending run;
     struct rate rate;
     int64_t began_ms, drawn_ms;
-    uint64_t told;
+    uint64_t told, untold;
+    uint64_t fates[AIVO_FATE_REPLACED + 1]; /* those that an earlier program was not told of included */
+    bool interrupted;
     bool live;
 };
 
@@ -83,7 +85,7 @@ static int look_into_file(struct send *send, uint64_t *pending)
         cli_say(CLI_LOG_ERROR, "%s has more than %d named queues: this cannot send them", file->path, QUEUES_MAX);
         code = CLI_EXIT_CANTCREAT;
     }
-    *pending = code < 0 ? stats.pending : 0;
+    *pending = code < 0 ? stats.pending + stats.untold : 0;
     aivo_outbox_close(file->outbox);
     return code;
 }
@@ -121,6 +123,9 @@ static void on_fate(struct aivo_client *client, const struct aivo_queued *messag
     (void)answer;
     struct send *send = user;
     cli_conn_progress(&send->conn);
+    if (fate <= AIVO_FATE_REPLACED) {
+        send->fates[fate]++;
+    }
     if (fate == AIVO_FATE_ACKNOWLEDGED || send->told++ >= FATES_TOLD) {
         return;
     }
@@ -131,6 +136,14 @@ static void on_fate(struct aivo_client *client, const struct aivo_queued *messag
     }
 }
 
+static void take_fates(struct send *send)
+{
+    send->run.expired = send->fates[AIVO_FATE_EXPIRED];
+    send->run.evicted = send->fates[AIVO_FATE_EVICTED];
+    send->run.dead = send->fates[AIVO_FATE_DEAD] + send->fates[AIVO_FATE_UNREADABLE];
+    send->run.replaced = send->fates[AIVO_FATE_REPLACED];
+}
+
 static void take_stats(struct send *send)
 {
     struct aivo_queue_stats stats;
@@ -139,11 +152,10 @@ static void take_stats(struct send *send)
     }
     struct cli_sending *run = &send->run;
     run->delivered = stats.acknowledged;
-    run->expired = stats.expired;
-    run->evicted = stats.evicted;
-    run->dead = stats.died;
-    run->replaced = stats.replaced;
+    take_fates(send);
     run->left = stats.pending;
+    send->untold = stats.untold;
+    run->wait_ms = stats.paused_until_ms > 0 ? stats.paused_until_ms - queue_now_ms() : 0;
     run->connected = send->conn.connected;
     int64_t now = cli_now_ms();
     run->ms = now - send->began_ms;
@@ -166,6 +178,22 @@ static void draw(struct send *send)
     }
 }
 
+/* Why it ends though something is left. */
+static void say_why(const struct send *send, char *out, size_t size)
+{
+    char wait[CLI_SPAN_MAX];
+    if (send->interrupted) {
+        snprintf(out, size, "interrupted");
+    } else if (!send->conn.connected) {
+        snprintf(out, size, send->conn.ever_connected ? "the connection was lost" : "no connection was made");
+    } else if (send->run.wait_ms > 0) {
+        cli_span_text(send->run.wait_ms, wait);
+        snprintf(out, size, "the server's rate limit asks to wait %s more", wait);
+    } else {
+        snprintf(out, size, "none was acknowledged within --timeout");
+    }
+}
+
 static int finish(struct send *send)
 {
     const struct cli_conn *conn = &send->conn;
@@ -181,7 +209,9 @@ static int finish(struct send *send)
     if (run->left == 0) {
         return run->expired + run->evicted + run->dead > 0 ? CLI_EXIT_PROBLEM : CLI_EXIT_OK;
     }
-    cli_say(CLI_LOG_ERROR, "%" PRIu64 " still queued in %s", run->left, send->file.path);
+    char why[128];
+    say_why(send, why, sizeof(why));
+    cli_say(CLI_LOG_ERROR, "%" PRIu64 " still queued in %s: %s", run->left, send->file.path, why);
     bool refused = !conn->connected && cli_conn_failure_code(&conn->why) == CLI_EXIT_REFUSED;
     return refused || !conn->ever_connected ? cli_conn_failure(conn) : CLI_EXIT_QUEUED;
 }
@@ -197,10 +227,12 @@ static int deliver(struct send *send)
     for (;;) {
         unsigned wake = cli_conn_wait(conn, -1, send->live ? REDRAW_MS : STATS_DEFAULT_MS);
         take_stats(send);
-        if (send->run.left == 0) {
+        if (send->run.left == 0 && send->untold == 0) {
             aivo_client_dispatch(conn->client); /* the last fates: they are told before the summary */
+            take_fates(send);
             return finish(send);
         }
+        send->interrupted = wake & CLI_WAKE_INTERRUPT;
         if ((wake & (CLI_WAKE_TIMEOUT | CLI_WAKE_INTERRUPT)) || cli_conn_gave_up(conn)) {
             return finish(send);
         }

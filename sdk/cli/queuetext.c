@@ -492,6 +492,10 @@ void cli_sending_line(const struct cli_sending *run, size_t columns, char out[CL
     losses(run, lost);
     if (!run->connected) {
         snprintf(rate, sizeof(rate), ", not connected");
+    } else if (run->wait_ms > 0) {
+        char wait[CLI_SPAN_MAX];
+        cli_span_text(run->wait_ms, wait);
+        snprintf(rate, sizeof(rate), ", rate limit: the server asks to wait %s", wait);
     } else if (run->per_s >= 0.05) {
         char still[CLI_SPAN_MAX];
         double seconds = (double)run->left / run->per_s;

@@ -59,9 +59,10 @@ char *cli_figures_json(const struct cli_file_figures *figures);
 struct cli_sending {
     uint64_t delivered, expired, evicted, dead, replaced; /* in this run */
     uint64_t left;
-    int64_t ms;     /* the run's length so far */
-    double per_s;   /* delivered a second, lately; 0: unknown */
-    bool connected; /* now */
+    int64_t ms;      /* the run's length so far */
+    double per_s;    /* delivered a second, lately; 0: unknown */
+    bool connected;  /* now */
+    int64_t wait_ms; /* the server's rate limit holds for so long; 0: it does not */
 };
 /* The live line, cut to columns. */
 #define CLI_SENDING_MAX 320

@@ -381,6 +381,8 @@ void aivo_queue_close(struct aivo_queue *q)
 
 void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out)
 {
+    const struct aivo_instant at = aivo_instant_now();
+    int64_t paused_us = 0;
     pthread_mutex_lock(&q->lock);
     *out = (struct aivo_queue_stats){.size = sizeof *out,
                                      .dead = q->dead,
@@ -398,12 +400,16 @@ void aivo_queue_stats(struct aivo_queue *q, struct aivo_queue_stats *out)
         out->pending += lane->pending;
         out->bytes += lane->bytes;
         out->in_flight += aivo_delivery_in_flight(lane->delivery);
+        int64_t until_us = aivo_delivery_paused_until(lane->delivery);
+        paused_us = until_us > paused_us ? until_us : paused_us;
         int64_t oldest_ms = lane->pending > 0 ? lane->head_ms : 0;
         if (aivo_delivery_oldest(lane->delivery, &oldest))
             oldest_ms = ((struct queue_message *)oldest.message)->shown.created_ms;
         if (oldest_ms > 0 && (out->oldest_ms == 0 || oldest_ms < out->oldest_ms))
             out->oldest_ms = oldest_ms;
     }
+    if (paused_us > at.now_us && paused_us != AIVO_NEVER)
+        out->paused_until_ms = at.unix_ms + (paused_us - at.now_us) / 1000;
     pthread_mutex_unlock(&q->lock);
 }
 

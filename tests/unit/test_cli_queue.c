@@ -310,9 +310,14 @@ static void test_sending(void **state)
     cli_sending_json(&run, line);
     assert_string_equal(line, "{\"delivered\":4210,\"dead\":2,\"expired\":1,\"evicted\":0,\"replaced\":0,\"left\":5790,"
                               "\"ms\":6200}");
+    /* The server's rate limit stands in the place of the rate. */
+    run.connected = true;
+    run.wait_ms = 12000;
+    cli_sending_line(&run, 200, line);
+    assert_non_null(strstr(line, "4,210 delivered, 5,790 left, rate limit: the server asks to wait 12 s, 2 died"));
     /* The greatest figures there are keep to the bounds. */
     run = (struct cli_sending){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                               UINT64_MAX, INT64_MAX,  1e-9,       true};
+                               UINT64_MAX, INT64_MAX,  1e-9,       true,       0};
     cli_sending_line(&run, 1000, line);
     cli_sending_summary(&run, line);
     cli_sending_json(&run, line);

@@ -140,7 +140,9 @@ struct aivo_queue_stats {
     uint64_t expired;
     uint64_t evicted;
     uint64_t died;
-    uint64_t replaced; /**< @} */
+    uint64_t replaced;       /**< @} */
+    int64_t paused_until_ms; /**< the server's rate limit holds until then, Unix time in ms; 0: it does not, or the
+                                  figures were read from a file */
 };
 
 /** Told of a durable message. answer: the acknowledgement's arguments (acknowledged, and dead where the server
