@@ -1,4 +1,5 @@
 #include "resp.h"
+#include <hiredis/hiredis.h>
 #include <hiredis/read.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,14 @@ static void *new_text(const redisReadTask *task, char *text, size_t len)
     return r->text.failed ? NULL : r;
 }
 
-static void *new_array(const redisReadTask *task, int count)
+/* hiredis 1.0 made lengths of arrays a size_t. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_length;
+#else
+typedef int array_length;
+#endif
+
+static void *new_array(const redisReadTask *task, array_length count)
 {
     struct srv_resp_reader *r = task->privdata;
     if (task->parent || count > SRV_RESP_MAX_ITEMS)
@@ -82,7 +90,32 @@ static void nothing(void *object)
     (void)object; /* all of it is the reader's own */
 }
 
-static redisReplyObjectFunctions functions = {new_text, new_array, new_integer, new_nil, nothing};
+#if HIREDIS_MAJOR >= 1
+/* What only RESP3 has is never asked for: a server that sends it all the same is taken for one that sends garbage. */
+static void *refuse_double(const redisReadTask *task, double value, char *text, size_t len)
+{
+    (void)task, (void)value, (void)text, (void)len;
+    return NULL;
+}
+
+static void *refuse_bool(const redisReadTask *task, int value)
+{
+    (void)task, (void)value;
+    return NULL;
+}
+#endif
+
+static redisReplyObjectFunctions functions = {
+    .createString = new_text,
+    .createArray = new_array,
+    .createInteger = new_integer,
+    .createNil = new_nil,
+    .freeObject = nothing,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = refuse_double,
+    .createBool = refuse_bool,
+#endif
+};
 
 /* --- the reader --- */
 
