@@ -114,7 +114,7 @@ static void hold(struct srv_cluster *c, const struct aivo_bytes *words, size_t c
     size_t before = c->held.len, size = 64;
     for (size_t i = 0; i < count; i++)
         size += words[i].len + 32;
-    if (before + size > SRV_CLUSTER_MAX_PENDING) {
+    if (before + size > c->options.max_pending_bytes) {
         drop(c);
         return;
     }
@@ -373,6 +373,11 @@ static bool name_channels(struct srv_cluster *c)
     return good;
 }
 
+static size_t at_least(size_t least, size_t size)
+{
+    return size > least ? size : least;
+}
+
 struct srv_cluster *srv_cluster_new(struct srv_hub *hub, uv_loop_t *loop)
 {
     static const struct srv_redis_hooks pub_hooks = {pub_up, pub_down, pub_reply},
@@ -391,8 +396,9 @@ struct srv_cluster *srv_cluster_new(struct srv_hub *hub, uv_loop_t *loop)
         .username = config->redis_username,
         .password = config->redis_password,
         .port = config->redis_port,
-        .max_reply_bytes = SRV_CLUSTER_MAX_MESSAGE,
-        .max_pending_bytes = SRV_CLUSTER_MAX_PENDING,
+        .max_reply_bytes = at_least(SRV_CLUSTER_MAX_MESSAGE, (size_t)config->max_payload_bytes * SRV_HUB_MAX_ASSEMBLY),
+        .max_pending_bytes =
+            at_least(SRV_CLUSTER_MAX_PENDING, (size_t)config->max_payload_bytes * SRV_HUB_MAX_ASSEMBLY),
     };
     srv_cluster_in_init(&c->in);
     srv_cluster_new_id(c, c->uid);
@@ -459,4 +465,9 @@ bool srv_cluster_wanted(const struct srv_cluster *c)
 bool srv_cluster_connected(const struct srv_cluster *c)
 {
     return c && c->connected;
+}
+
+bool srv_cluster_resolving(const struct srv_cluster *c)
+{
+    return c && (c->pub.resolving || c->sub.resolving);
 }

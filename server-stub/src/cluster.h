@@ -3,7 +3,7 @@
  * REDIS_HOST, and while Redis is away, the same calls concern this instance alone.
  *
  * Bounds: what waits to be published SRV_CLUSTER_MAX_PENDING bytes (more is dropped and counted); a message from Redis
- * SRV_CLUSTER_MAX_MESSAGE; questions that are open SRV_CLUSTER_MAX_ASKS, the answers to one SRV_CLUSTER_MAX_ANSWERS
+ * SRV_CLUSTER_MAX_MESSAGE; both are larger where MAX_PAYLOAD_BYTES asks for it; questions that are open SRV_CLUSTER_MAX_ASKS, the answers to one SRV_CLUSTER_MAX_ANSWERS
  * bytes; commands that wait for Redis' reply and want to know it SRV_CLUSTER_MAX_AWAITED.
  */
 #ifndef SRV_CLUSTER_H
@@ -34,6 +34,8 @@ void srv_cluster_flush(struct srv_cluster *c);
 /* Is there a Redis to be connected to? Is it there, and have all subscriptions been confirmed? */
 bool srv_cluster_wanted(const struct srv_cluster *c);
 bool srv_cluster_connected(const struct srv_cluster *c);
+/* Does a worker still ask for its address? Nothing can call it off. */
+bool srv_cluster_resolving(const struct srv_cluster *c);
 
 /* A broadcast's data (a JSON array, the name first) to the other instances. srv_broadcast() calls it. */
 void srv_cluster_publish(struct srv_cluster *c, const struct srv_broadcast *broadcast, const char *data,

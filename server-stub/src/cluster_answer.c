@@ -73,9 +73,12 @@ static void add_socket(void *context, struct srv_member *m)
     const struct srv_socket *socket = srv_socket_of(m);
     const struct srv_config *config = l->c->hub->config;
     struct listing rooms = {l->c, l->out, true};
+    char address[SRV_ADDRESS_TEXT];
     comma(l);
+    srv_address_format(&socket->client->session->address, address);
     add_text(l->out, "{\"id\":", socket->sid);
-    aivo_buf_str(l->out, ",\"handshake\":{\"headers\":{},\"time\":\"\",\"address\":\"\",\"xdomain\":false,\"secure\":");
+    add_text(l->out, ",\"handshake\":{\"headers\":{},\"time\":\"\",\"address\":", address);
+    aivo_buf_str(l->out, ",\"xdomain\":false,\"secure\":");
     aivo_buf_str(l->out, config->ssl_enabled ? "true" : "false");
     aivo_buf_str(l->out, ",\"issued\":0,\"url\":\"/socket.io/\",\"query\":{},\"auth\":{}},\"rooms\":[");
     srv_rooms_of(m, add_name, &rooms);

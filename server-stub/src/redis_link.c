@@ -12,7 +12,7 @@ static void timer_fired(uv_timer_t *timer);
 static void wait_for_next(struct srv_redis_link *link)
 {
     unsigned doublings = link->failures < 8 ? link->failures : 8;
-    uint32_t delay = SRV_REDIS_BACKOFF_MS << doublings, random = 0;
+    uint32_t delay = (uint32_t)SRV_REDIS_BACKOFF_MS << doublings, random = 0;
     if (delay > SRV_REDIS_BACKOFF_MAX)
         delay = SRV_REDIS_BACKOFF_MAX;
     link->random(&random, sizeof random);
@@ -231,6 +231,7 @@ static void connect_to(struct srv_redis_link *link, const struct sockaddr *addre
 static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct srv_redis_link *link = request->data;
+    link->resolving = false;
     if (link->state == SRV_REDIS_RESOLVING) {
         if (status == 0)
             connect_to(link, found->ai_addr);
@@ -256,6 +257,7 @@ static void begin(struct srv_redis_link *link)
         snprintf(port, sizeof port, "%u", (unsigned)link->options->port);
         link->resolve.data = link;
         int status = uv_getaddrinfo(link->loop, &link->resolve, resolved, host, port, &hints);
+        link->resolving = status == 0;
         if (status != 0)
             srv_redis_link_fail(link, uv_strerror(status));
     }

@@ -62,6 +62,7 @@ struct srv_redis_link {
     uint64_t heard_ms;   /* when something arrived last */
     uint64_t unanswered; /* commands */
     uint64_t asked_ms;   /* since when something is unanswered */
+    bool resolving;      /* a worker has the request still */
     bool pinged;         /* the oldest of the unanswered is our own PING */
     struct aivo_buf out; /* to be written by the next flush */
     struct aivo_buf writing;

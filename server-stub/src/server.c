@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static void random_bytes(void *out, size_t len)
 {
@@ -323,6 +324,12 @@ void srv_server_stop(struct srv_server *server)
     srv_engine_free(&server->engine);
     srv_limits_free(&server->limits);
     uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_NOWAIT);
+    if (srv_cluster_resolving(
+            server->hub.cluster)) { /* a name server is silent, and exit() would wait for the worker */
+        fflush(NULL);
+        _exit(server->exit_code);
+    }
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
     srv_cluster_destroy(server->hub.cluster);
