@@ -329,15 +329,17 @@ static bool same(struct aivo_bytes a, const struct aivo_buf *b)
     return a.len == b->len && memcmp(a.data, b->data, a.len) == 0;
 }
 
-/* Of a broadcast's channel: is it this namespace's, and is the room it names, if it names one, one of ours? */
-static bool broadcast_channel(const struct srv_channels *channels, struct aivo_bytes channel, bool *wanted)
+/* Of a broadcast's channel: is it this namespace's, and is the room it names, if it names one, one of ours, or perhaps
+ * of somebody's who will come back? */
+static bool broadcast_channel(const struct srv_cluster *c, const struct srv_channels *channels,
+                              struct aivo_bytes channel, bool *wanted)
 {
     const struct aivo_buf *own = &channels->broadcast;
     if (channel.len < own->len || memcmp(channel.data, own->data, own->len) != 0)
         return false;
     const char *room = (const char *)channel.data + own->len;
     size_t len = channel.len - own->len;
-    *wanted = len <= 1 || srv_rooms_exists(&channels->nsp->rooms, room, len - 1);
+    *wanted = len <= 1 || srv_rooms_exists(&channels->nsp->rooms, room, len - 1) || c->hub->recovery.parked_count > 0;
     return true;
 }
 
@@ -347,7 +349,7 @@ void srv_cluster_receive(struct srv_cluster *c, struct aivo_bytes channel, struc
     c->hub->engine->now_ms = uv_now(c->sub.loop);
     for (unsigned i = 0; i < c->hub->nsp_count; i++) {
         struct srv_channels *channels = &c->channels[i];
-        if (broadcast_channel(channels, channel, &wanted)) {
+        if (broadcast_channel(c, channels, channel, &wanted)) {
             if (wanted)
                 broadcast(c, channels->nsp, payload);
             return;

@@ -7,6 +7,7 @@ import { AivoServer, client, connected, event } from "./lib/aivo-server.mjs";
 import { Driver } from "./lib/driver.mjs";
 import { listen, token } from "./lib/peers.mjs";
 import { sleep, slow, until } from "./lib/process.mjs";
+import { is, nodeServer, RedisServer } from "./lib/redis.mjs";
 
 const start = (t, env = {}) =>
   AivoServer.start(t, { RECOVERY_MS: "60000", BENCH_EVENTS: "true", RATE_LIMIT_MAX_MESSAGES: "0", ...env });
@@ -259,6 +260,43 @@ test("who comes back before its end was noticed: the old connection makes room",
   await broadcast(sender, 3);
   assert.equal((await again.event())[1], 3);
   assert.equal(await server.metric("websocket_connections_total"), 3);
+});
+
+test("in a cluster: what a Node instance said meanwhile is replayed, by room too; another instance knows nothing of it", async (t) => {
+  const redis = await RedisServer.start(t);
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port) };
+  const [one, two] = await Promise.all([start(t, env), start(t, env)]);
+  const node = await nodeServer(t, redis);
+  await Promise.all([is(one, 1), is(two, 1)]);
+  await until(async () => (await node.io.of("/").adapter.serverCount()) === 3, "three instances");
+  const first = await Raw.open(t, one, {});
+  const id = first.reply.sid;
+  node.io.in(id).socketsJoin("class");
+  await until(async () => (await node.io.in(id).fetchSockets())[0]?.rooms.has("class"), "the room");
+  node.io.emit("seen", 1);
+  const [, , offset] = await first.event();
+  assert.match(offset, offsetShape, "the offset is this instance's own");
+  await first.lose(one);
+  node.io.to("class").emit("missed", 2, Buffer.from([9]));
+  node.io.to("elsewhere").emit("missed", 3);
+  node.io.except("class").emit("missed", 4);
+  node.io.to("learner:L1").emit("missed", 5);
+  node.io.volatile.emit("missed", 6);
+  node.io.emit("missed", 7);
+  const witness = await connected(t, one.url);
+  const last = event(witness, "end");
+  node.io.emit("end");
+  await last;
+
+  const stranger = await Raw.open(t, two, { pid: first.reply.pid, offset });
+  assert.notEqual(stranger.reply.sid, id);
+  const again = await Raw.open(t, one, { pid: first.reply.pid, offset });
+  assert.deepEqual(again.reply, first.reply);
+  const texts = again.before.filter((packet) => typeof packet === "string").map((text) => JSON.parse(text.replace(/^4\d+-?/, "")));
+  assert.deepEqual(texts.map(([name, n]) => (name === "end" ? name : n)), [2, 5, 7, "end"]);
+  assert.deepEqual([...again.before[1]], [9]);
+  node.io.to("class").emit("live", 8);
+  assert.deepEqual((await again.event()).slice(0, 2), ["live", 8]);
 });
 
 test("after RECOVERY_MS nothing is left; by default there is no recovery at all", async (t) => {
