@@ -18,7 +18,8 @@ static void arm(struct srv_hub *hub, struct srv_socket *socket, uint64_t now_ms)
 }
 
 /* Socket.IO's DISCONNECT carries no reason, so an event says it first. Who is in no other namespace loses the
- * connection: it would only be in the way. */
+ * connection a moment later, unless it joins again with another token. (Not at once: over polling it would be in the
+ * same payload, and the JavaScript client forgets what comes together with a close.) */
 static void end(struct srv_hub *hub, struct srv_socket *socket)
 {
     static const char args[] = "[{\"reason\":\"token expired\"}]";
@@ -29,8 +30,21 @@ static void end(struct srv_hub *hub, struct srv_socket *socket)
     srv_socket_disconnect(hub, socket, false);
     if (!last)
         return;
+    struct srv_client *client = session->user;
+    if (session->state != SRV_SESSION_OPEN || !client)
+        return;
+    hub->unjoined++;
+    srv_timer_start(&hub->expired_list, &client->connect, hub->engine->now_ms);
+}
+
+static void unwanted(void *context, struct srv_timer *timer, uint64_t now_ms)
+{
+    struct srv_hub *hub = context;
+    struct srv_session *session = SRV_TIMER_OWNER(timer, struct srv_client, connect)->session;
+    hub->engine->now_ms = now_ms;
+    hub->unjoined--; /* the timer is off its list already */
     session->farewell = "token expired";
-    srv_session_close(hub->engine, session, SRV_REASON_SERVER_NAMESPACE_DISCONNECT, SRV_WS_POLICY);
+    srv_session_close(hub->engine, session, SRV_REASON_FORCED_CLOSE, SRV_WS_POLICY);
 }
 
 static void due(void *context, struct srv_timer *timer, uint64_t now_ms)
@@ -47,6 +61,7 @@ static void due(void *context, struct srv_timer *timer, uint64_t now_ms)
 void srv_expiry_init(struct srv_hub *hub)
 {
     uint32_t interval_ms = SHORTEST_MS;
+    srv_timers_add(&hub->engine->timers, &hub->expired_list, SRV_HUB_EXPIRED_MS, unwanted, hub);
     for (unsigned i = 0; i < SRV_HUB_EXPIRY_LISTS; i++, interval_ms *= FACTOR)
         srv_timers_add(&hub->engine->timers, &hub->expiry_lists[i], interval_ms, due, hub);
 }

@@ -28,6 +28,7 @@
 #define SRV_HUB_AGENT_LINES           10 /* about outside agents that fail, in the log, a minute */
 #define SRV_BROADCAST_MAX_ATTACHMENTS 64
 #define SRV_HUB_VOLATILE              65536 /* with more than this waiting, or half of what may, no volatile event */
+#define SRV_HUB_EXPIRED_MS            1000  /* a connection whose token ended may join again so long */
 #define SRV_HUB_EXPIRY_LISTS          5     /* of timers for the ends of tokens: 1/4 s, 4 s, 64 s, ... */
 
 struct srv_client;
@@ -66,7 +67,7 @@ struct srv_client {
     struct srv_session *session;
     struct srv_socket *sockets;
     struct aivo_sio_assembler *assembler; /* NULL until the first packet with attachments */
-    struct srv_timer connect;             /* runs until a namespace is joined */
+    struct srv_timer connect;             /* runs while no namespace is joined */
     struct srv_ratelimit limit;
     unsigned jobs; /* events that are being handled, or wait for the same one's answer */
 };
@@ -87,6 +88,7 @@ struct srv_hub {
     unsigned nsp_count;
     struct srv_timer_list connect_list, idle_list, recheck_list, delay_list, greeting_list;
     struct srv_timer_list expiry_lists[SRV_HUB_EXPIRY_LISTS];
+    struct srv_timer_list expired_list;
     size_t unjoined; /* clients without a namespace */
     struct srv_dedup dedup;
     struct srv_recovery recovery;
