@@ -32,7 +32,9 @@ static void update(AivoQualityBadge *self)
     restyle(self);
     if (g_strcmp0(old.label, self->view.label) != 0) {
         gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL, self->view.label, -1);
-        gtk_widget_set_tooltip_text(GTK_WIDGET(self), self->view.label);
+    }
+    if (g_strcmp0(old.description, self->view.description) != 0) { /* GTK says a tooltip as the description */
+        gtk_widget_set_tooltip_text(GTK_WIDGET(self), *self->view.description ? self->view.description : NULL);
     }
     if (g_strcmp0(old.text, self->view.text) != 0) {
         gtk_label_set_text(GTK_LABEL(self->label), self->view.text);

@@ -226,7 +226,6 @@ static void update(AivoQualityCard *self)
     restyle(self);
     agk_word_set_text(AGK_WORD(self->word), view->word);
     set_text(self->title, self->title_text ? self->title_text : "", NULL);
-    gtk_widget_set_tooltip_text(self->title, self->title_text); /* where it had to be shortened */
     set_text(self->reason, reason_of(self), NULL);
     set_text(self->score, view->score, strcmp(view->score, AGK_DASH) == 0 ? "score unknown" : view->score);
     set_text(self->now, view->now, view->spoken_now);
@@ -247,6 +246,19 @@ static void update(AivoQualityCard *self)
     if (g_strcmp0(old_word, view->word) != 0) {
         g_object_notify_by_pspec(G_OBJECT(self), props[PROP_WORD]);
     }
+}
+
+/* A title that had to be shortened is there in full. */
+static gboolean title_tooltip(AivoQualityCard *self, int x, int y, gboolean keyboard, GtkTooltip *tooltip)
+{
+    (void)x;
+    (void)y;
+    (void)keyboard;
+    if (!pango_layout_is_ellipsized(gtk_label_get_layout(GTK_LABEL(self->title)))) {
+        return FALSE;
+    }
+    gtk_tooltip_set_text(tooltip, self->title_text);
+    return TRUE;
 }
 
 static void css_changed(GtkWidget *widget, GtkCssStyleChange *change)
@@ -412,6 +424,8 @@ static void aivo_quality_card_init(AivoQualityCard *self)
     self->why_title = g_object_new(GTK_TYPE_LABEL, "xalign", 0.0, "wrap", TRUE, NULL);
     gtk_widget_add_css_class(self->why_title, "aivo-strong");
     gtk_box_append(GTK_BOX(self->why), self->why_title);
+    gtk_widget_set_has_tooltip(self->title, TRUE);
+    g_signal_connect_object(self->title, "query-tooltip", G_CALLBACK(title_tooltip), self, G_CONNECT_SWAPPED);
     update(self);
 }
 

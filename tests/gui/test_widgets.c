@@ -180,7 +180,7 @@ static void test_badge(void **state)
     g_object_set(badge, "state", AIVO_LINK_CONNECTED, "quality", &q, NULL);
     assert_string_property(badge, "text", "12,345" AGK_NBSP "ms");
     assert_said(badge, GTK_ACCESSIBLE_PROPERTY_LABEL, "api: Poor, 12,345 milliseconds");
-    assert_string_equal(gtk_widget_get_tooltip_text(badge), "api: Poor, 12,345 milliseconds");
+    assert_non_null(strstr(gtk_widget_get_tooltip_text(badge), "Latency 12,345 milliseconds now"));
     assert_true(gtk_widget_has_css_class(badge, "aivo-poor"));
     aivo_quality_badge_set_state(AIVO_QUALITY_BADGE(badge), AIVO_LINK_RECONNECTING);
     assert_true(gtk_widget_has_css_class(badge, "aivo-alarm") && gtk_widget_has_css_class(badge, "aivo-busy"));

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 /** The GType of the badge. */
 #define AIVO_TYPE_QUALITY_BADGE (aivo_quality_badge_get_type())
 /** AivoQualityBadge, a final GtkWidget. CSS node: aivo-quality-badge. Accessible role: img; its label is what it shows,
- *  in words ("Good, 120 milliseconds"), and its tooltip too. */
+ *  in words ("Good, 120 milliseconds"); its tooltip, and so its description, all figures. */
 AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityBadge, aivo_quality_badge, AIVO, QUALITY_BADGE, GtkWidget)
 
 /**
@@ -21,7 +21,7 @@ AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityBadge, aivo_quality_badge, AIVO, QU
  * |-----------------|----------------|---------|---------|
  * | quality         | AivoQuality    | NULL    | the last snapshot; set it once a sample |
  * | state           | AivoLinkState  | UNKNOWN | where the connection stands |
- * | title           | string         | NULL    | what the connection is called; for the tooltip and screen readers only
+ * | title           | string         | NULL    | what the connection is called; for screen readers only
  * | | high-contrast   | boolean        | by the theme's name | stronger colours | | text            | string, read   |
  * | what stands beside the mark: "120 ms", "Offline", "Connecting…" |
  */
