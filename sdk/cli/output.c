@@ -3,6 +3,7 @@
 #include "text.h"
 #include <errno.h>
 #include <langinfo.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 /* The process has one standard output and one standard error: their state is the process's. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the library's log comes from its own thread */
 static enum cli_log say_level = CLI_LOG_INFO;
 static int out_errno; /* why standard output failed; 0 as long as it works */
 static bool live_on;  /* a live line stands on the terminal, the cursor at its end */
@@ -35,11 +37,18 @@ static void write_out(const char *text)
     }
 }
 
-void cli_out_flush(void)
+static void flush_out(void)
 {
     if (out_errno == 0) {
         note_failure(fflush(stdout) == EOF);
     }
+}
+
+void cli_out_flush(void)
+{
+    pthread_mutex_lock(&lock);
+    flush_out();
+    pthread_mutex_unlock(&lock);
 }
 
 static struct cli_look look_of(int fd)
@@ -70,7 +79,7 @@ static void write_live(const char *text)
 static void flush_live(void)
 {
     if (!live_err) {
-        cli_out_flush();
+        flush_out();
     }
 }
 
@@ -119,6 +128,7 @@ void cli_say(enum cli_log level, const char *format, ...)
             *c = '?';
         }
     }
+    pthread_mutex_lock(&lock);
     if (live_on) {
         clear_live();
         flush_live(); /* before what comes by the other stream */
@@ -128,19 +138,24 @@ void cli_say(enum cli_log level, const char *format, ...)
         write_live(live_text);
         flush_live();
     }
+    pthread_mutex_unlock(&lock);
 }
 
 void cli_out_buffered(const char *line)
 {
+    pthread_mutex_lock(&lock);
     write_out(line);
     write_out("\n");
+    pthread_mutex_unlock(&lock);
 }
 
 void cli_out_bytes(const char *text, size_t len)
 {
+    pthread_mutex_lock(&lock);
     if (out_errno == 0) {
         note_failure(fwrite(text, 1, len, stdout) != len);
     }
+    pthread_mutex_unlock(&lock);
 }
 
 void cli_out_line(const char *line)
@@ -149,14 +164,22 @@ void cli_out_line(const char *line)
     cli_out_flush();
 }
 
+static int failure(void)
+{
+    pthread_mutex_lock(&lock);
+    int why = out_errno;
+    pthread_mutex_unlock(&lock);
+    return why;
+}
+
 bool cli_out_failed(void)
 {
-    return out_errno != 0;
+    return failure() != 0;
 }
 
 bool cli_out_closed(void)
 {
-    return out_errno == EPIPE;
+    return failure() == EPIPE;
 }
 
 static bool is_live(int fd)
@@ -197,6 +220,7 @@ void cli_live_on_err(void)
 
 void cli_live_show(const char *text)
 {
+    pthread_mutex_lock(&lock);
     if (live_on) {
         clear_live();
     } else {
@@ -206,22 +230,27 @@ void cli_live_show(const char *text)
     live_on = true;
     write_live(live_text);
     flush_live();
+    pthread_mutex_unlock(&lock);
 }
 
 void cli_live_end(void)
 {
+    pthread_mutex_lock(&lock);
     if (live_on) {
         live_on = false;
         write_live("\n");
         flush_live();
     }
+    pthread_mutex_unlock(&lock);
 }
 
 void cli_live_remove(void)
 {
+    pthread_mutex_lock(&lock);
     if (live_on) {
         live_on = false;
         clear_live();
         flush_live();
     }
+    pthread_mutex_unlock(&lock);
 }

@@ -106,7 +106,7 @@ void cli_live_table(const struct cli_live_row *rows, size_t count, const struct 
 
 /* Messages above this level are dropped; CLI_LOG_INFO at first. */
 void cli_say_level(enum cli_log level);
-/* One line on standard error: "aivo: ...". Control characters become '?'. */
+/* One line on standard error: "aivo: ...". Control characters become '?'. From any thread. */
 void cli_say(enum cli_log level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A line on standard output, flushed. After a failure (the reader of the pipe is gone, a full disk) nothing more is

@@ -292,7 +292,29 @@ static void test_nagios(void **state)
     assert_int_equal(nagios(AIVO_DIAGNOSE_NO_CONNECTION, NULL, NULL), 2);
     assert_non_null(strstr(text, "AIVO CRITICAL - TLS failed: a/b | "));
     assert_int_equal(nagios(AIVO_DIAGNOSE_REFUSED, NULL, NULL), 2);
-    stages[AIVO_DIAGNOSE_DNS].status = AIVO_DIAGNOSE_OK;
+}
+
+/* A stage that warns is a warning; the round trips' own warning only while no limits judge them. */
+static void test_nagios_stages(void **state)
+{
+    (void)state;
+    for (int stage = AIVO_DIAGNOSE_DNS; stage <= AIVO_DIAGNOSE_POLLING; stage++) {
+        for (int limited = 0; limited < 2; limited++) {
+            struct aivo_diagnose_report report = report_of(AIVO_DIAGNOSE_GOOD);
+            struct aivo_render_limits warn, crit;
+            aivo_render_limits_init(&warn);
+            aivo_render_limits_init(&crit);
+            warn.rtt_ms = limited ? 1000 : (double)NAN;
+            stages[stage].status = AIVO_DIAGNOSE_WARN;
+            stages[stage].reason = "look at this";
+            FILE *out = begin();
+            int code = aivo_render_nagios(out, &report, &warn, &crit);
+            fclose(out);
+            bool counts = stage != AIVO_DIAGNOSE_PROBES || !limited;
+            assert_int_equal(code, counts);
+            assert_int_equal(strstr(text, "; look at this | ") != NULL, counts);
+        }
+    }
 }
 
 /* Limits that make no sense are named, whatever is wrong with them. */
@@ -358,9 +380,9 @@ static void test_explained(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),      cmocka_unit_test(test_json),      cmocka_unit_test(test_markdown),
-        cmocka_unit_test(test_text),       cmocka_unit_test(test_nagios),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_prometheus), cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_clean),  cmocka_unit_test(test_json),       cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_nagios),     cmocka_unit_test(test_nagios_stages),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_prometheus), cmocka_unit_test(test_explained),
     };
     return cmocka_run_group_tests(tests, NULL, free_text);
 }

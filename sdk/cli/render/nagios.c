@@ -156,10 +156,14 @@ static void put_text(FILE *out, const char *text)
     }
 }
 
-/* The worst stage that has something to say and does not prevent a connection. */
-static const struct aivo_diagnose_result *warning_of(const struct aivo_diagnose_report *report)
+/* The first stage that has something to say and does not prevent a connection. Where there are limits, they judge the
+ * round trips. */
+static const struct aivo_diagnose_result *warning_of(const struct aivo_diagnose_report *report, bool limited)
 {
     for (size_t i = 0; i < report->stage_count; i++) {
+        if (limited && i == AIVO_DIAGNOSE_PROBES) {
+            continue;
+        }
         if (report->stages[i].status == AIVO_DIAGNOSE_WARN || report->stages[i].status == AIVO_DIAGNOSE_FAIL) {
             return &report->stages[i];
         }
@@ -178,7 +182,7 @@ static int code_of(const struct aivo_diagnose_report *report, const struct measu
     if (report->verdict >= AIVO_DIAGNOSE_NO_CONNECTION) {
         return report->cancelled ? UNKNOWN : CRITICAL;
     }
-    int code = warning_of(report) || (report->verdict == AIVO_DIAGNOSE_DEGRADED && !limited) ? WARNING : OK;
+    int code = warning_of(report, limited) || (report->verdict == AIVO_DIAGNOSE_DEGRADED && !limited) ? WARNING : OK;
     for (size_t i = 0; i < MEASURES; i++) {
         int reached = beyond(&measures[i], measures[i].crit)   ? CRITICAL
                       : beyond(&measures[i], measures[i].warn) ? WARNING
@@ -208,8 +212,9 @@ int aivo_render_nagios(FILE *out, const struct aivo_diagnose_report *report, con
     struct measure measures[MEASURES];
     const struct aivo_quality *q = &report->quality;
     measures_of(report, warn, crit, measures);
-    int code = code_of(report, measures, any_limit(warn) || any_limit(crit));
-    const struct aivo_diagnose_result *warning = warning_of(report);
+    bool limited = any_limit(warn) || any_limit(crit);
+    int code = code_of(report, measures, limited);
+    const struct aivo_diagnose_result *warning = warning_of(report, limited);
     fprintf(out, "AIVO %s - ", names[code]);
     if (report->has_quality && report->verdict <= AIVO_DIAGNOSE_DEGRADED) {
         char rtt[AIVO_RENDER_FIGURE_MAX], loss[AIVO_RENDER_FIGURE_MAX];
