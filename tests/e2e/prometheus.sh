@@ -122,6 +122,10 @@ shows 'websocket_message_latency_ms_count{event="agent:learning"} 2'
 shows 'websocket_errors_total{type="unknown_action"} 1'
 shows 'websocket_errors_total{type="agent_error"} 1'
 shows 'websocket_active_sessions 1'
+for name in process_cpu_seconds_total process_start_time_seconds process_resident_memory_bytes \
+    process_virtual_memory_bytes process_open_fds process_max_fds event_loop_lag_seconds_count; do
+    if grep -qE "^$name [0-9.]+$" "$dir/scrape"; then pass "$name"; else fail "the scrape has no $name"; fi
+done
 if grep -q invented "$dir/scrape"; then fail "a client made a label"; else pass "no label of the client's making"; fi
 if curl -sS --max-time 10 "$url/metrics" | jq -e '.connections.active == 1 and .messages.received.other == 300' >/dev/null; then
     pass "/metrics is JSON with the same figures"
