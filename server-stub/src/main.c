@@ -78,10 +78,6 @@ int main(int argc, char **argv)
     srv_server_url(&server, url, sizeof url);
     printf("listening on %s\n", url);
     fflush(stdout);
-    srv_log(&server.log, SRV_LOG_INFO, "listening on %s", url);
-    char status[600];
-    snprintf(status, sizeof status, "READY=1\nSTATUS=listening on %s", url);
-    srv_notify_send(&server.notify, status);
     code = srv_server_run(&server);
     srv_server_stop(&server);
     srv_config_free(&config);

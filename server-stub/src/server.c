@@ -298,6 +298,11 @@ void srv_server_url(const struct srv_server *server, char *out, size_t size)
 
 int srv_server_run(struct srv_server *server)
 {
+    char url[512], ready[600];
+    srv_server_url(server, url, sizeof url);
+    srv_log(&server->log, SRV_LOG_INFO, "listening on %s", url);
+    snprintf(ready, sizeof ready, "READY=1\nSTATUS=listening on %s", url);
+    srv_notify_send(&server->notify, ready);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     return server->exit_code;
 }
