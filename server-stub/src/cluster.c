@@ -222,6 +222,7 @@ static void pub_up(struct srv_redis_link *link)
 
 static void link_down(struct srv_cluster *c, const char *why)
 {
+    c->hub->engine->now_ms = uv_now(c->pub.loop);
     bool was_connected = c->connected;
     unsigned left_out;
     update_connected(c);
@@ -247,6 +248,7 @@ static void pub_down(struct srv_redis_link *link, const char *why, bool was_up)
 static void pub_reply(struct srv_redis_link *link, const struct srv_resp_reply *reply)
 {
     struct srv_cluster *c = link->user;
+    c->hub->engine->now_ms = uv_now(link->loop);
     if (!link->unanswered) {
         srv_redis_link_fail(link, "an answer that nobody asked for");
         return;

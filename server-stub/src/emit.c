@@ -144,6 +144,12 @@ static bool make_frames(struct srv_hub *hub, const struct srv_args *args, struct
 {
     if (hub->packet.failed || args->attachment_count > SRV_BROADCAST_MAX_ATTACHMENTS)
         return false;
+    /* Larger than what may wait for a connection: it would close every one of them, however fast. */
+    size_t size = hub->packet.len;
+    for (unsigned i = 0; i < args->attachment_count; i++)
+        size += args->attachments[i].len + SRV_FRAME_HEADER;
+    if (size + SRV_FRAME_HEADER > hub->engine->options.max_queue_bytes)
+        return false;
     for (unsigned i = 0; i <= args->attachment_count; i++) {
         sending->frames[i] = i == 0 ? srv_frame_new(hub->packet.data, hub->packet.len, false)
                                     : srv_frame_new(args->attachments[i - 1].data, args->attachments[i - 1].len, true);

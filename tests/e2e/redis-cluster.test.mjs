@@ -83,6 +83,13 @@ test("a cluster of Node and C servers behaves as one", async (t) => {
     (await Promise.all(got)).forEach(check);
   });
 
+  await t.test("a broadcast larger than what may wait for a client is left out, and nobody is disconnected", async () => {
+    const before = await one.metric('websocket_errors_total{type="socket_error"}');
+    io.emit("huge", "x".repeat(5000000));
+    await until(async () => (await one.metric('websocket_errors_total{type="socket_error"}')) > before, "counted");
+    assert.ok(a.connected && b.connected);
+  });
+
   await t.test("rooms: a socket's own id, several at once, except", async () => {
     const seen = [];
     for (const [name, socket] of Object.entries({ a, b, n })) socket.on("room", (what) => seen.push(`${what}:${name}`));
