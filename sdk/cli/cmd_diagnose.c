@@ -168,8 +168,12 @@ static void on_sample(const struct aivo_quality *quality, uint64_t done, uint64_
     struct teller *teller = user;
     char line[CLI_LINE_MAX], a[AIVO_RENDER_FIGURE_MAX], b[AIVO_RENDER_FIGURE_MAX];
     if (teller->live) {
-        snprintf(line, sizeof(line), "  %s  %s %llu/%llu  %s ms  median %s ms", teller->look.unicode ? "…" : "..",
-                 aivo_diagnose_stage_title(AIVO_DIAGNOSE_PROBES), (unsigned long long)done, (unsigned long long)wanted,
+        char of[32] = ""; /* with --until-confident there is no end to tell */
+        if (!teller->run->flags.until_confident) {
+            snprintf(of, sizeof(of), "/%llu", (unsigned long long)wanted);
+        }
+        snprintf(line, sizeof(line), "  %s  %s %llu%s  %s ms  median %s ms", teller->look.unicode ? "…" : "..",
+                 aivo_diagnose_stage_title(AIVO_DIAGNOSE_PROBES), (unsigned long long)done, of,
                  aivo_render_figure(quality->latency_ms, a), aivo_render_figure(quality->p50_ms, b));
         cli_live_show(line);
     }

@@ -3,6 +3,8 @@
 #
 #   tests/e2e/prometheus.sh [PATH/TO/aivo-server]     (else $AIVO_BUILD/server-stub/aivo-server)
 #
+# Beside it `aivo diagnose --listen` runs as an exporter, which the same Prometheus scrapes.
+#
 # The scenario: a client connects over polling, opens an agent session, makes two mistakes and sends 300 events with
 # names of its own invention. All eight metrics must show that, and no label may have been added by the client.
 set -u -o pipefail
@@ -27,11 +29,13 @@ for tool in promtool prometheus curl jq openssl; do
     }
 done
 [ -x "$server" ] || die "no server at $server"
+cli=$(dirname "$server")/../sdk/aivo
+[ -x "$cli" ] || die "no command line at $cli"
 
 dir=$(mktemp -d)
-server_pid='' prometheus_pid=''
+server_pid='' exporter_pid='' prometheus_pid=''
 cleanup() {
-    for pid in $prometheus_pid $server_pid; do
+    for pid in $prometheus_pid $exporter_pid $server_pid; do
         kill "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
@@ -152,12 +156,21 @@ fi
 
 # ---------------------------------------------------------------- Prometheus
 
+"$cli" diagnose "$url" --token "$token" --count 3 --interval 100 --listen 127.0.0.1:0 >"$dir/exporter.out" 2>&1 &
+exporter_pid=$!
+until_true 10 grep -q 'listening on ' "$dir/exporter.out" || die "the exporter did not start: $(cat "$dir/exporter.out")"
+exporter=$(sed -n 's|.*listening on http://\(.*\)/metrics|\1|p' "$dir/exporter.out")
+
 cat >"$dir/prometheus.yml" <<END
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
   - job_name: aivo
     metrics_path: /metrics/prometheus
     static_configs: [{targets: ["${url#http://}"]}]
+  - job_name: probe
+    scrape_interval: 2s
+    scrape_timeout: 2s
+    static_configs: [{targets: ["$exporter"]}]
 END
 promtool check config "$dir/prometheus.yml" >"$dir/config.log" 2>&1 || die "$(cat "$dir/config.log")"
 prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" --web.listen-address=127.0.0.1:0 \
@@ -186,6 +199,17 @@ if until_true 10 holds 'histogram_quantile(0.5, websocket_message_latency_ms_buc
     pass "Prometheus computes a median latency"
 else
     fail "histogram: $(query 'websocket_message_latency_ms_bucket{event="agent:learning"}')"
+fi
+
+if until_true 20 holds "aivo_probe_success{job=\"probe\", target=\"$url\"}"; then
+    pass "Prometheus has a diagnosis of the exporter's"
+else
+    fail "exporter: $(query 'aivo_probe_success') $(cat "$dir/exporter.out")"
+fi
+if until_true 10 holds 'aivo_probe_rtt_p50_seconds < bool 1'; then
+    pass "and its round trip"
+else
+    fail "round trip: $(query aivo_probe_rtt_p50_seconds)"
 fi
 
 echo "$failures failures"
