@@ -59,6 +59,8 @@ static void accept_ready(uv_poll_t *handle, int status, int events)
         from.ss_family = AF_UNSPEC;
         if (!srv_gate_has_room(server)) {
             server->gate.paused = true;
+            srv_audit(&server->audit, SRV_AUDIT_HANDSHAKE_LIMIT, NULL, NULL, "nobody is accepted for now",
+                      srv_server_now(server));
             srv_listener_pause(server);
             return;
         }
@@ -200,8 +202,9 @@ void srv_listener_resume(struct srv_server *server)
 void srv_listener_leave(struct srv_server *server)
 {
     if (!server->inherited && !server->config->reuse_port)
-        return; /* nobody else is there: whoever comes hears 503 */
-    if (!server->inherited)
-        accept_ready(&server->listener, 0, UV_READABLE); /* who waits in our queue would be reset */
+        return;             /* nobody else is there: whoever comes hears 503 */
+    if (!server->inherited) /* who waits in our queue would be reset */
+        for (int i = 0; i < BACKLOG / ACCEPT_PER_TURN; i++)
+            accept_ready(&server->listener, 0, UV_READABLE);
     srv_listener_stop(server);
 }

@@ -56,10 +56,12 @@ static bool cut_oldest(struct srv_server *server, uint64_t now_ms)
     if (first_ms == UINT64_MAX || now_ms < first_ms + SRV_PEER_GRACE_MS)
         return false;
     if (session_ms < peer_ms) {
+        srv_audit(&server->audit, SRV_AUDIT_HANDSHAKE_LIMIT, NULL, NULL, "no namespace", now_ms);
         srv_hub_cut_oldest(&server->hub);
         return true;
     }
     struct srv_peer *peer = SRV_TIMER_OWNER(server->gate.head_list.head.next, struct srv_peer, head);
+    srv_audit(&server->audit, SRV_AUDIT_HANDSHAKE_LIMIT, &peer->address, NULL, "no request", now_ms);
     asked(peer);
     cut(peer);
     return true;
@@ -71,7 +73,6 @@ bool srv_gate_has_room(struct srv_server *server)
     uint64_t now_ms = srv_server_now(server);
     if (!most || server->gate.pending + server->hub.unjoined < most)
         return true;
-    srv_audit(&server->audit, SRV_AUDIT_HANDSHAKE_LIMIT, NULL, NULL, NULL, now_ms);
     return cut_oldest(server, now_ms);
 }
 
