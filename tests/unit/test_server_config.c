@@ -290,6 +290,28 @@ static void test_redis(void **state)
     unlink(".env");
 }
 
+/* Limits: numbers within their bounds, proxies that are addresses, a queue that can hold something. */
+static void test_limits(void **state)
+{
+    (void)state;
+    loads(ARGS("--trusted-proxies=10.0.0.0/8, ::1", "--rate-limit-user-per-minute=600", "--rate-limit-user-burst", "20",
+               "--max-connections-per-address=5", "--header-timeout-ms=100", "--drain-spread-ms=0", "--reuse-port"),
+          NULL);
+    assert_string_equal(config.trusted_proxies, "10.0.0.0/8, ::1");
+    assert_int_equal(config.user_per_minute, 600);
+    assert_int_equal(config.user_burst, 20);
+    assert_int_equal(config.max_connections_per_address, 5);
+    assert_int_equal(config.header_timeout_ms, 100);
+    assert_int_equal(config.drain_spread_ms, 0);
+    assert_int_equal(config.max_pending_handshakes, 4096);
+    assert_true(config.reuse_port);
+    refused(ARGS("--trusted-proxies=proxy.example"), NULL, 64,
+            "--trusted-proxies: 'proxy.example' is neither an address nor a network\n");
+    refused(ARGS("--max-send-queue-bytes=4095"), NULL, 64,
+            "--max-send-queue-bytes: '4095' is neither 0 nor at least 4096\n");
+    refused(ARGS("--drain-spread-ms=6001"), NULL, 64, "--drain-spread-ms: '6001' is not a number of 0..6000");
+}
+
 /* An outside agent: http or https, no user in the address, a token that fits into a header. */
 static void test_agent(void **state)
 {
@@ -483,10 +505,11 @@ int main(void)
         cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown_flags),
         cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
         cmocka_unit_test(test_redis),       cmocka_unit_test(test_agent),
-        cmocka_unit_test(test_tls),         cmocka_unit_test(test_conformance),
-        cmocka_unit_test(test_public_key),  cmocka_unit_test(test_check),
-        cmocka_unit_test(test_help),        cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_bool_flags),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
+        cmocka_unit_test(test_documents),   cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_bool_flags),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

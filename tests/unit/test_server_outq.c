@@ -58,6 +58,38 @@ static void bites(void **state)
     srv_pool_free(&pool);
 }
 
+/* What is dropped ends at a frame's boundary: of a frame whose beginning was taken the rest stays, of none nothing. */
+static void begun(void **state)
+{
+    (void)state;
+    static unsigned char payload[9000], got[20000];
+    struct srv_pool pool;
+    srv_pool_init(&pool);
+    for (int shared = 0; shared < 2; shared++)
+        for (size_t bite = 0; bite < 16000; bite += 97) {
+            struct srv_outq q = {0};
+            static const size_t sizes[] = {3, 200, 9000, 0, 2100, 300};
+            size_t ends[6], len = 0;
+            for (size_t i = 0; i < 6; i++) {
+                struct srv_frame *frame = shared ? srv_frame_new(payload, sizes[i], false) : NULL;
+                assert_true(shared ? srv_outq_add_shared(&q, &pool, frame)
+                                   : srv_outq_add(&q, &pool, payload, sizes[i], false));
+                srv_frame_release(frame);
+                ends[i] = len = q.bytes;
+            }
+            size_t taken = srv_outq_take(&q, &pool, got, bite), end = 0;
+            for (size_t i = 0; i < 6 && end < taken; i++)
+                end = ends[i];
+            srv_outq_keep_begun(&q, &pool);
+            assert_int_equal(q.bytes, end - taken);
+            assert_int_equal(srv_outq_take(&q, &pool, got, sizeof got), end - taken);
+            assert_null(q.head);
+            assert_null(q.tail);
+            assert_true(len == ends[5]);
+        }
+    srv_pool_free(&pool);
+}
+
 /* A poll's payload is made of the same frames: text as it is, binary in base64, separators between. */
 static void payload(void **state)
 {
@@ -235,9 +267,9 @@ static void bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frame_headers), cmocka_unit_test(bites),   cmocka_unit_test(payload),
-        cmocka_unit_test(timers),        cmocka_unit_test(repeats), cmocka_unit_test(forgetting),
-        cmocka_unit_test(bounds),
+        cmocka_unit_test(frame_headers), cmocka_unit_test(bites),  cmocka_unit_test(begun),
+        cmocka_unit_test(payload),       cmocka_unit_test(timers), cmocka_unit_test(repeats),
+        cmocka_unit_test(forgetting),    cmocka_unit_test(bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
