@@ -327,6 +327,8 @@ static int wait_ms(const struct exporter *e)
         if (s->phase == PHASE_READING || s->phase == PHASE_WRITING) {
             int64_t left = s->deadline_ms > now ? s->deadline_ms - now : 0;
             wait = wait < 0 || left < wait ? left : wait;
+        } else if (s->phase == PHASE_PROBING && probes_ended(s)) {
+            wait = 0; /* the last ended after step() had looked: its descriptor is not among those waited for */
         }
     }
     return (int)wait;
