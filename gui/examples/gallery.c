@@ -3,7 +3,7 @@
  *
  *   gallery                      a window; "Next look" goes through light, dark, high contrast and right-to-left
  *   gallery --screenshot DIR     a PNG of each scene in each look, then ends: 0, or 1 if one could not be written
- *   gallery --look NAME          begins with that look: light, dark, hc, hc-dark, rtl
+ *   gallery --look NAME          begins with that look: light, dark, hc, hc-dark, rtl, large
  *   gallery --scene NAME         only that scene
  */
 #include <aivo-gtk/aivo-gtk.h>
@@ -312,18 +312,18 @@ static const struct scene scenes[] = {{"cards", scene_cards},
 struct look {
     const char *name, *theme;
     bool dark, rtl;
+    int percent; /* the size of text */
 };
 
-static const struct look looks[] = {{"light", "Default", false, false},
-                                    {"dark", "Default", true, false},
-                                    {"hc", "Default-hc", false, false},
-                                    {"hc-dark", "Default-hc", true, false},
-                                    {"rtl", "Default", false, true}};
+static const struct look looks[] = {
+    {"light", "Default", false, false, 100}, {"dark", "Default", true, false, 100},
+    {"hc", "Default-hc", false, false, 100}, {"hc-dark", "Default-hc", true, false, 100},
+    {"rtl", "Default", false, true, 100},    {"large", "Default", false, false, 150}};
 
 static void wear(const struct look *look)
 {
     g_object_set(gtk_settings_get_default(), "gtk-theme-name", look->theme, "gtk-application-prefer-dark-theme",
-                 look->dark, NULL);
+                 look->dark, "gtk-xft-dpi", 96 * 1024 * look->percent / 100, NULL);
     gtk_widget_set_default_direction(look->rtl ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 }
 
@@ -453,7 +453,7 @@ int main(int argc, char **argv)
     const GOptionEntry entries[] = {
         {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &folder, "Write a PNG of each scene in each look", "DIR"},
         {"scene", 0, 0, G_OPTION_ARG_STRING, &scene, "Only this scene", "NAME"},
-        {"look", 0, 0, G_OPTION_ARG_STRING, &look, "light, dark, hc, hc-dark or rtl", "NAME"},
+        {"look", 0, 0, G_OPTION_ARG_STRING, &look, "light, dark, hc, hc-dark, rtl or large", "NAME"},
         G_OPTION_ENTRY_NULL};
     GOptionContext *context = g_option_context_new("- connection quality widgets in every state");
     GError *error = NULL;

@@ -10,6 +10,7 @@ struct _AivoQualityBadge {
     AivoLinkState state;
     char *title;
     gboolean high_contrast;
+    bool contrast_told; /* by the program: the theme's name does not count any more */
     struct agk_view view;
 };
 
@@ -89,6 +90,7 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         break;
     case PROP_HIGH_CONTRAST:
         self->high_contrast = g_value_get_boolean(value);
+        self->contrast_told = true;
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -134,12 +136,23 @@ static void aivo_quality_badge_class_init(AivoQualityBadgeClass *class)
     gtk_widget_class_set_accessible_role(widget, GTK_ACCESSIBLE_ROLE_IMG);
 }
 
+static void theme_changed(gpointer widget)
+{
+    AivoQualityBadge *self = AIVO_QUALITY_BADGE(widget);
+    if (!self->contrast_told) {
+        self->high_contrast = agk_style_theme_is_hc(widget);
+        g_object_notify_by_pspec(widget, props[PROP_HIGH_CONTRAST]);
+        update(self);
+    }
+}
+
 static void aivo_quality_badge_init(AivoQualityBadge *self)
 {
     GtkWidget *widget = GTK_WIDGET(self);
     agk_style_ensure(widget);
     self->state = AIVO_LINK_UNKNOWN;
     self->high_contrast = agk_style_theme_is_hc(widget);
+    agk_style_watch_theme(GTK_WIDGET(self), theme_changed);
     self->glyph = g_object_new(AGK_TYPE_GLYPH, "size", 12, NULL);
     gtk_widget_set_valign(self->glyph, GTK_ALIGN_CENTER);
     /* The badge says it in words: the label is for the eye. */

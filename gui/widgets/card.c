@@ -22,6 +22,7 @@ struct _AivoQualityCard {
     AivoLinkState state;
     char *title_text, *reason_text;
     gboolean compact, high_contrast;
+    bool contrast_told; /* by the program: the theme's name does not count any more */
     struct agk_view view;
     guint ticker; /* for "last checked"; 0 while nobody looks */
 };
@@ -40,10 +41,15 @@ static void set_text(GtkWidget *label, const char *text, const char *spoken)
     /* A figure without a letter would be turned round by a right-to-left neighbourhood. */
     bool rtl = spoken && gtk_widget_get_direction(label) == GTK_TEXT_DIR_RTL;
     g_snprintf(directed, sizeof(directed), "%s%s", rtl ? "\xe2\x80\x8e" : "", text);
-    if (g_strcmp0(gtk_label_get_text(GTK_LABEL(label)), directed) == 0) {
+    bool word = AGK_IS_WORD(label);
+    if (g_strcmp0(word ? agk_word_get_text(AGK_WORD(label)) : gtk_label_get_text(GTK_LABEL(label)), directed) == 0) {
         return;
     }
-    gtk_label_set_text(GTK_LABEL(label), directed);
+    if (word) {
+        agk_word_set_text(AGK_WORD(label), directed);
+    } else {
+        gtk_label_set_text(GTK_LABEL(label), directed);
+    }
     if (spoken) { /* after the text, which GTK would say otherwise */
         gtk_accessible_update_property(GTK_ACCESSIBLE(label), GTK_ACCESSIBLE_PROPERTY_LABEL, spoken, -1);
     }
@@ -224,7 +230,7 @@ static void update(AivoQualityCard *self)
     agk_view_make(view, self->quality, (enum agk_link)self->state, self->title_text, self->reason_text);
     update_shape(self);
     restyle(self);
-    agk_word_set_text(AGK_WORD(self->word), view->word);
+    set_text(self->word, view->word, NULL);
     set_text(self->title, self->title_text ? self->title_text : "", NULL);
     set_text(self->reason, reason_of(self), NULL);
     set_text(self->score, view->score, strcmp(view->score, AGK_DASH) == 0 ? "score unknown" : view->score);
@@ -329,6 +335,7 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         break;
     case PROP_HIGH_CONTRAST:
         self->high_contrast = g_value_get_boolean(value);
+        self->contrast_told = true;
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -415,11 +422,22 @@ static void aivo_quality_card_class_init(AivoQualityCardClass *class)
     gtk_widget_class_set_accessible_role(widget, GTK_ACCESSIBLE_ROLE_GROUP);
 }
 
+static void theme_changed(gpointer widget)
+{
+    AivoQualityCard *self = AIVO_QUALITY_CARD(widget);
+    if (!self->contrast_told) {
+        self->high_contrast = agk_style_theme_is_hc(widget);
+        g_object_notify_by_pspec(widget, props[PROP_HIGH_CONTRAST]);
+        update(self);
+    }
+}
+
 static void aivo_quality_card_init(AivoQualityCard *self)
 {
     agk_style_ensure(GTK_WIDGET(self));
     self->state = AIVO_LINK_UNKNOWN;
     self->high_contrast = agk_style_theme_is_hc(GTK_WIDGET(self));
+    agk_style_watch_theme(GTK_WIDGET(self), theme_changed);
     gtk_widget_init_template(GTK_WIDGET(self));
     self->why_title = g_object_new(GTK_TYPE_LABEL, "xalign", 0.0, "wrap", TRUE, NULL);
     gtk_widget_add_css_class(self->why_title, "aivo-strong");

@@ -15,6 +15,7 @@ struct _AivoQualityChart {
     guint span_s;
     gint64 end_ms, cursor_ms;
     gboolean show_loss, show_levels, high_contrast;
+    bool contrast_told; /* by the program: the theme's name does not count any more */
     double thresholds[3];
     char *readout, *readout_shown, *summary, *empty;
     /* what is drawn, made of the series by refresh() */
@@ -468,6 +469,7 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         break;
     case PROP_HIGH_CONTRAST:
         self->high_contrast = g_value_get_boolean(value);
+        self->contrast_told = true;
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -556,6 +558,16 @@ static void add_controllers(AivoQualityChart *self)
     gtk_widget_add_controller(GTK_WIDGET(self), focus);
 }
 
+static void theme_changed(gpointer widget)
+{
+    AivoQualityChart *self = AIVO_QUALITY_CHART(widget);
+    if (!self->contrast_told) {
+        self->high_contrast = agk_style_theme_is_hc(widget);
+        g_object_notify_by_pspec(widget, props[PROP_HIGH_CONTRAST]);
+        gtk_widget_queue_draw(GTK_WIDGET(self));
+    }
+}
+
 static void aivo_quality_chart_init(AivoQualityChart *self)
 {
     agk_style_ensure(GTK_WIDGET(self));
@@ -566,6 +578,7 @@ static void aivo_quality_chart_init(AivoQualityChart *self)
     self->thresholds[1] = 250;
     self->thresholds[2] = 500;
     self->high_contrast = agk_style_theme_is_hc(GTK_WIDGET(self));
+    agk_style_watch_theme(GTK_WIDGET(self), theme_changed);
     self->cursor = -1;
     gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);
     add_controllers(self);

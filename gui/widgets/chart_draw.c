@@ -7,8 +7,8 @@
 #define LOSS_HEIGHT   30.0
 #define LEVELS_HEIGHT 26.0
 #define NARROW        420.0 /* below this there are no captions beside the plot */
-#define LOW           190.0 /* below this height the lane of loss goes, */
-#define LOWEST        120.0 /* and below this the strip of levels */
+#define LOW           12.0  /* below this height, in lines of text, the lane of loss goes, */
+#define LOWEST        7.5   /* and below this the strip of levels */
 #define LOSS_FLOOR    5.0
 
 /* ---- small ones ---- */
@@ -110,7 +110,8 @@ void agk_chart_lay_out(struct agk_chart_frame *f)
     f->names_width = wide ? name + PAD : PAD;
     double left = f->labels_width, width = fmax(f->width - left - f->names_width, 1);
     double bottom = f->height - f->line_height - 2;
-    bool levels = f->show_levels && f->height >= LOWEST, loss = f->show_loss && f->height >= LOW;
+    bool levels = f->show_levels && f->height >= LOWEST * f->line_height,
+         loss = f->show_loss && f->height >= LOW * f->line_height;
     f->levels = (struct agk_area){left, bottom - (levels ? LEVELS_HEIGHT : 0), width, levels ? LEVELS_HEIGHT : 0};
     bottom = f->levels.y - (levels ? PAD : 0);
     f->loss = (struct agk_area){left, bottom - (loss ? LOSS_HEIGHT : 0), width, loss ? LOSS_HEIGHT : 0};
@@ -505,9 +506,15 @@ static void draw_header(const struct agk_chart_frame *f, cairo_t *cr)
         pango_layout_set_ellipsize(f->layout, PANGO_ELLIPSIZE_NONE);
         return;
     }
-    bool wide = f->width >= 300;
-    double x = legend_key(f, cr, 0, false, "Median");
-    legend_key(f, cr, x, true, wide ? "Least to 95th percentile" : "Range");
+    static const char *const names[] = {"Least to 95th percentile", "Range"}; /* what there is room for */
+    double x = legend_key(f, cr, 0, false, "Median"), width;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        text_size(f, names[i], &width, &(double){0});
+        if (x + 22 + width <= f->width) {
+            legend_key(f, cr, x, true, names[i]);
+            break;
+        }
+    }
 }
 
 static void draw_empty(const struct agk_chart_frame *f, cairo_t *cr)

@@ -187,11 +187,23 @@ static void draw_mark(AgkGlyph *self, cairo_t *cr, struct agk_colour colour)
     }
 }
 
+/* As large as asked for, and with the text. */
+static int pixels(AgkGlyph *self)
+{
+    return (int)lround(self->size * agk_style_text_scale(GTK_WIDGET(self)));
+}
+
+static void system_setting_changed(GtkWidget *widget, GtkSystemSetting setting)
+{
+    GTK_WIDGET_CLASS(agk_glyph_parent_class)->system_setting_changed(widget, setting);
+    gtk_widget_queue_resize(widget);
+}
+
 static void snapshot(GtkWidget *widget, GtkSnapshot *snap)
 {
     AgkGlyph *self = AGK_GLYPH(widget);
     int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
-    double side = fmin(fmin(width, height), self->size);
+    double side = fmin(fmin(width, height), pixels(self));
     if (side < 1) {
         return;
     }
@@ -212,7 +224,7 @@ static void measure(GtkWidget *widget, GtkOrientation orientation, int for_size,
 {
     (void)orientation;
     (void)for_size;
-    *minimum = *natural = AGK_GLYPH(widget)->size;
+    *minimum = *natural = pixels(AGK_GLYPH(widget));
     *minimum_baseline = *natural_baseline = -1;
 }
 
@@ -262,6 +274,7 @@ static void agk_glyph_class_init(AgkGlyphClass *class)
     G_OBJECT_CLASS(class)->get_property = get_property;
     widget->snapshot = snapshot;
     widget->measure = measure;
+    widget->system_setting_changed = system_setting_changed;
     widget->map = map;
     widget->unmap = unmap;
     props[PROP_BARS] = g_param_spec_boolean("bars", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);

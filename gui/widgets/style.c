@@ -98,6 +98,12 @@ bool agk_style_theme_is_hc(GtkWidget *widget)
     return high;
 }
 
+void agk_style_watch_theme(GtkWidget *widget, void (*changed)(gpointer widget))
+{
+    g_signal_connect_object(gtk_widget_get_settings(widget), "notify::gtk-theme-name", G_CALLBACK(changed), widget,
+                            G_CONNECT_SWAPPED);
+}
+
 static void set_class(GtkWidget *widget, const char *name, bool on)
 {
     if (on != (bool)gtk_widget_has_css_class(widget, name)) { /* no change, no new style */
@@ -126,4 +132,11 @@ bool agk_style_animates(GtkWidget *widget)
     gboolean animates = TRUE;
     g_object_get(gtk_widget_get_settings(widget), "gtk-enable-animations", &animates, NULL);
     return animates;
+}
+
+double agk_style_text_scale(GtkWidget *widget)
+{
+    int dpi = -1; /* in 1024ths; -1 is the default */
+    g_object_get(gtk_widget_get_settings(widget), "gtk-xft-dpi", &dpi, NULL);
+    return dpi > 0 ? CLAMP(dpi / 1024.0 / 96, 0.5, 4) : 1;
 }

@@ -1,7 +1,7 @@
 #include "word.h"
 #include <math.h>
 
-#define SMALLEST 0.4
+#define SMALLEST 0.25
 
 struct _AgkWord {
     GtkWidget parent_instance;

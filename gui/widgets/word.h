@@ -1,4 +1,4 @@
-/* A line of text that is drawn smaller, down to two fifths, where there is too little room for it: a word is never cut
+/* A line of text that is drawn smaller, down to a quarter, where there is too little room for it: a word is never cut
  * off.
  */
 #ifndef AGK_WORD_H

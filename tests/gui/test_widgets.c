@@ -355,8 +355,33 @@ static void test_themes(void **state)
     badge = g_object_ref_sink(aivo_quality_badge_new());
     g_object_get(badge, "high-contrast", &high, NULL);
     assert_true(high);
+    g_object_set(gtk_settings_get_default(), "gtk-theme-name", "Default", NULL);
+    g_object_get(badge, "high-contrast", &high, NULL);
+    assert_false(high);
+    g_object_set(badge, "high-contrast", FALSE, NULL); /* told: from now on it is the program's */
+    g_object_set(gtk_settings_get_default(), "gtk-theme-name", "Default-hc", NULL);
+    g_object_get(badge, "high-contrast", &high, NULL);
+    assert_false(high);
     g_object_unref(badge);
     g_object_set(gtk_settings_get_default(), "gtk-theme-name", "Default", NULL);
+}
+
+/* Where text is twice as large, what stands beside it is as well. */
+static void test_large_text(void **state)
+{
+    (void)state;
+    GtkWidget *glyph = g_object_ref_sink(g_object_new(AGK_TYPE_GLYPH, "size", 20, NULL));
+    int size, larger, dpi;
+    gtk_widget_measure(glyph, GTK_ORIENTATION_HORIZONTAL, -1, &size, NULL, NULL, NULL);
+    assert_int_equal(size, 20);
+    g_object_get(gtk_settings_get_default(), "gtk-xft-dpi", &dpi, NULL);
+    g_object_set(gtk_settings_get_default(), "gtk-xft-dpi", 192 * 1024, NULL);
+    g_object_unref(glyph); /* a widget in no window is not told of settings */
+    glyph = g_object_ref_sink(g_object_new(AGK_TYPE_GLYPH, "size", 20, NULL));
+    gtk_widget_measure(glyph, GTK_ORIENTATION_HORIZONTAL, -1, &larger, NULL, NULL, NULL);
+    assert_int_equal(larger, 40);
+    g_object_unref(glyph);
+    g_object_set(gtk_settings_get_default(), "gtk-xft-dpi", dpi, NULL);
 }
 
 static void count_frame(GdkFrameClock *clock, int *count)
@@ -724,6 +749,7 @@ int main(void)
                                        cmocka_unit_test(test_no_text_is_cut_off),
                                        cmocka_unit_test(test_right_to_left),
                                        cmocka_unit_test(test_themes),
+                                       cmocka_unit_test(test_large_text),
                                        cmocka_unit_test(test_animations),
                                        cmocka_unit_test(test_chart_keys),
                                        cmocka_unit_test(test_chart_pointer),
