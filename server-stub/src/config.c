@@ -462,6 +462,8 @@ static void check_agent(struct loading *l)
     if (c->agent_token != NULL && !srv_outside_check_token(c->agent_token))
         bad_value(l, SRV_VAR_AGENT_TOKEN, "only visible ASCII characters can stand in a header, 4096 of them at most");
     check_readable(l, SRV_VAR_AGENT_CA_PATH, c->agent_ca_path);
+    if (c->agent_ca_path != NULL && access(c->agent_ca_path, R_OK) == 0 && !srv_outside_check_ca(c->agent_ca_path))
+        bad_value(l, SRV_VAR_AGENT_CA_PATH, "%s: no certificates in PEM form", c->agent_ca_path);
 }
 
 /* The values that need more than their kind to be judged. */

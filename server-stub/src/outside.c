@@ -1,6 +1,8 @@
 #include "outside.h"
 #include "config.h"
 #include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -567,6 +569,15 @@ enum srv_outside_url srv_outside_check_url(const char *text, char *error, size_t
     bool ok = url_parts(url, text, &plain, error, error_size);
     curl_url_cleanup(url);
     return !ok ? SRV_OUTSIDE_URL_BAD : plain ? SRV_OUTSIDE_URL_PLAIN : SRV_OUTSIDE_URL_GOOD;
+}
+
+bool srv_outside_check_ca(const char *path)
+{
+    X509_STORE *store = X509_STORE_new();
+    bool ok = store && X509_STORE_load_file(store, path) == 1;
+    X509_STORE_free(store);
+    ERR_clear_error(); /* it is not the next TLS connection's */
+    return ok;
 }
 
 bool srv_outside_check_token(const char *token)

@@ -83,6 +83,8 @@ enum srv_outside_url {
     SRV_OUTSIDE_URL_GOOD,
 };
 enum srv_outside_url srv_outside_check_url(const char *url, char *error, size_t error_size);
+/* Does the file hold certificates? */
+bool srv_outside_check_ca(const char *path);
 /* Can it stand in a header? */
 bool srv_outside_check_token(const char *token);
 

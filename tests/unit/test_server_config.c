@@ -328,6 +328,10 @@ static void test_agent(void **state)
     refused(ARGS("--agent-url=http://u:p@x/"), NULL, 64, "--agent-url: no user or password can stand in it");
     refused(ARGS("--agent-url=http://x", "--agent-token=a\nb"), NULL, 64, "--agent-token: only visible ASCII");
     refused(ARGS("--agent-url=http://x", "--agent-ca-path=none.pem"), NULL, 64, "--agent-ca-path: none.pem: No such");
+    write_file("ca.pem", "none", 4);
+    refused(ARGS("--agent-url=http://x", "--agent-ca-path=ca.pem"), NULL, 64,
+            "--agent-ca-path: ca.pem: no certificates in PEM form");
+    unlink("ca.pem");
     refused(ARGS("--agent-max-in-flight=0"), NULL, 64, "--agent-max-in-flight: '0' is not a number of 1..1024");
 }
 
