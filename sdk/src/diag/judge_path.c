@@ -65,11 +65,14 @@ void diag_judge_dns(struct diag_report *r, const struct diag_target *t, const st
                       "Look at this machine's name servers: one that does not answer costs seconds at every look-up. A "
                       "caching resolver (systemd-resolved, unbound) helps.",
                       "%s\"%s\" took %s ms to resolve", whose, host, diag_ms(spent, f->time_ms));
-        diag_say(r, "%s has %u address%s: %s%s%s", host, f->count, f->count > 1 ? "es" : "", f->address[0].ip,
-                 f->count > 1 ? ", " : "",
-                 f->count > 2   ? "..."
-                 : f->count > 1 ? f->address[1].ip
-                                : "");
+        if (f->count == 1 && strcmp(host, f->address[0].ip) == 0)
+            diag_say(r, "%s is an address: there is nothing to look up", host);
+        else
+            diag_say(r, "%s has %u address%s: %s%s%s", host, f->count, f->count > 1 ? "es" : "", f->address[0].ip,
+                     f->count > 1 ? ", " : "",
+                     f->count > 2   ? "..."
+                     : f->count > 1 ? f->address[1].ip
+                                    : "");
     }
 }
 
