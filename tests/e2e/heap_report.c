@@ -1,10 +1,13 @@
-/* Linked beside the server's main(): SIGUSR2 prints "heap BYTES", what is allocated now, on standard output. */
+/* Linked beside the server's main(): SIGUSR2 prints "heap BYTES", what is allocated now, on standard output. Under
+ * AddressSanitizer and with AIVO_HEAP_PROFILE set, also who holds it, on standard error. */
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* The sanitizer's own figure, where there is one: malloc is not the C library's then. */
+void __sanitizer_print_memory_profile(size_t top_percent, size_t max_contexts) __attribute__((weak));
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static size_t allocated(void)
@@ -22,6 +25,8 @@ static void *report(void *context)
     while (sigwait(asked, &signum) == 0) {
         printf("heap %zu\n", allocated());
         fflush(stdout);
+        if (getenv("AIVO_HEAP_PROFILE") && __sanitizer_print_memory_profile)
+            __sanitizer_print_memory_profile(100, 40);
     }
     return NULL;
 }
