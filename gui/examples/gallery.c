@@ -354,23 +354,31 @@ static void settle(void)
     }
 }
 
-static bool write_png(GtkWidget *window, GtkWidget *content, const char *path)
+/* What the content looks like; NULL while it has not been drawn yet. */
+static GskRenderNode *picture(GtkWidget *content)
 {
     GdkPaintable *paintable = gtk_widget_paintable_new(content);
-    double width = gdk_paintable_get_intrinsic_width(paintable);
-    double height = gdk_paintable_get_intrinsic_height(paintable);
     GtkSnapshot *snapshot = gtk_snapshot_new();
-    gdk_paintable_snapshot(paintable, snapshot, width, height);
-    GskRenderNode *node = gtk_snapshot_free_to_node(snapshot);
-    bool written = false;
-    if (node) {
-        GskRenderer *renderer = gtk_native_get_renderer(GTK_NATIVE(window));
-        GdkTexture *texture = gsk_renderer_render_texture(renderer, node, NULL);
-        written = gdk_texture_save_to_png(texture, path);
-        g_object_unref(texture);
-        gsk_render_node_unref(node);
-    }
+    gdk_paintable_snapshot(paintable, snapshot, gdk_paintable_get_intrinsic_width(paintable),
+                           gdk_paintable_get_intrinsic_height(paintable));
     g_object_unref(paintable);
+    return gtk_snapshot_free_to_node(snapshot);
+}
+
+static bool write_png(GtkWidget *window, GtkWidget *content, const char *path)
+{
+    GskRenderNode *node = NULL;
+    for (int tries = 0; tries < 50 && !node; tries++) { /* on a busy machine it takes longer */
+        settle();
+        node = picture(content);
+    }
+    if (!node) {
+        return false;
+    }
+    GdkTexture *texture = gsk_renderer_render_texture(gtk_native_get_renderer(GTK_NATIVE(window)), node, NULL);
+    bool written = gdk_texture_save_to_png(texture, path);
+    g_object_unref(texture);
+    gsk_render_node_unref(node);
     return written;
 }
 
@@ -389,7 +397,6 @@ static int screenshots(const char *folder, const char *only_scene, const char *o
             GtkWidget *window = gtk_window_new(), *content = padded(scenes[s].make());
             gtk_window_set_child(GTK_WINDOW(window), content);
             gtk_window_present(GTK_WINDOW(window));
-            settle();
             char *path = g_strdup_printf("%s/%s-%s.png", folder, scenes[s].name, looks[l].name);
             bool ok = write_png(window, content, path);
             g_print("%s%s\n", ok ? "" : "FAILED ", path);

@@ -148,7 +148,8 @@ static const char *time_format(int64_t step_ms)
     return step_ms < 60000 ? "%H:%M:%S" : step_ms < 86400000 ? "%H:%M" : "%a %-d";
 }
 
-static void draw_time_axis(const struct agk_chart_frame *f, cairo_t *cr)
+/* Without lines there are labels only. */
+static void draw_time_axis(const struct agk_chart_frame *f, cairo_t *cr, bool lines)
 {
     int64_t ticks[AGK_TICKS_MAX], span = f->to_ms - f->from_ms;
     double sample;
@@ -165,7 +166,10 @@ static void draw_time_axis(const struct agk_chart_frame *f, cairo_t *cr)
         ink(cr, f->text, f->scheme.high_contrast ? 0.5 : midnight && step < 86400000 ? 0.3 : 0.12);
         cairo_move_to(cr, crisp(x), f->plot.y);
         cairo_line_to(cr, crisp(x), bottom);
-        cairo_stroke(cr);
+        if (lines) {
+            cairo_stroke(cr);
+        }
+        cairo_new_path(cr);
         text_size(f, label, &width, &(double){0});
         double left = CLAMP(x - width / 2, 0, f->width - width);
         if (left >= taken + 8) { /* no label touches another */
@@ -530,12 +534,12 @@ static void draw_empty(const struct agk_chart_frame *f, cairo_t *cr)
 void agk_chart_draw(const struct agk_chart_frame *f, cairo_t *cr)
 {
     if (agk_bins_near(f->bins, f->to_ms) < 0) {
-        draw_time_axis(f, cr);
+        draw_time_axis(f, cr, false);
         draw_empty(f, cr);
         return;
     }
     draw_value_axis(f, cr);
-    draw_time_axis(f, cr);
+    draw_time_axis(f, cr, true);
     draw_gaps(f, cr);
     draw_thresholds(f, cr);
     draw_levels(f, cr);
