@@ -3,8 +3,9 @@
  * REDIS_HOST, and while Redis is away, the same calls concern this instance alone.
  *
  * Bounds: what waits to be published SRV_CLUSTER_MAX_PENDING bytes (more is dropped and counted); a message from Redis
- * SRV_CLUSTER_MAX_MESSAGE; both are larger where MAX_PAYLOAD_BYTES asks for it; questions that are open SRV_CLUSTER_MAX_ASKS, the answers to one SRV_CLUSTER_MAX_ANSWERS
- * bytes; commands that wait for Redis' reply and want to know it SRV_CLUSTER_MAX_AWAITED.
+ * SRV_CLUSTER_MAX_MESSAGE; both are larger where MAX_PAYLOAD_BYTES asks for it; questions that are open
+ * SRV_CLUSTER_MAX_ASKS, the answers to one SRV_CLUSTER_MAX_ANSWERS bytes; commands that wait for Redis' reply and want
+ * to know it SRV_CLUSTER_MAX_AWAITED.
  */
 #ifndef SRV_CLUSTER_H
 #define SRV_CLUSTER_H
