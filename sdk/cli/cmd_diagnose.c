@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MINTED_TTL_S 600
+#define MINTED_TTL_S   600
+#define STAGE_LEAST_MS 50
 
 static const char *const formats[] = {"text", "markdown", "json", "nagios", "prometheus", NULL};
 
@@ -98,10 +99,21 @@ void diagnose_options(const struct diagnose_run *run, struct aivo_diagnose_optio
     options->rate_limit = flags->headroom;
     options->polling = !flags->no_polling;
     options->origin = flags->origin;
-    options->total_timeout_ms = (uint32_t)flags->deadline_ms;
     if (common->timeout_given) { /* 0: never, which is a day here */
         int64_t ms = common->timeout_ms > 0 ? common->timeout_ms : 86400000;
-        options->stage_timeout_ms = (uint32_t)(ms < 50 ? 50 : ms);
+        options->stage_timeout_ms = (uint32_t)(ms < STAGE_LEAST_MS ? STAGE_LEAST_MS : ms);
+    }
+    if (flags->deadline_ms > 0) {
+        diagnose_bound(options, (uint32_t)flags->deadline_ms);
+    }
+}
+
+void diagnose_bound(struct aivo_diagnose_options *options, uint32_t total_ms)
+{
+    uint32_t stage_ms = total_ms - total_ms / 5;
+    options->total_timeout_ms = total_ms;
+    if (options->stage_timeout_ms > stage_ms) {
+        options->stage_timeout_ms = stage_ms < STAGE_LEAST_MS ? STAGE_LEAST_MS : stage_ms;
     }
 }
 

@@ -45,6 +45,9 @@ int diagnose_make(const struct diagnose_run *run, const struct diagnose_target *
 /* What the flags ask for. */
 void diagnose_options(const struct diagnose_run *run, struct aivo_diagnose_options *options);
 
+/* The whole has to end by then: a stage that hangs shall fail before, so that it is named. */
+void diagnose_bound(struct aivo_diagnose_options *options, uint32_t total_ms);
+
 /* Serves GET /metrics and /probe?target=URL until SIGINT or SIGTERM. Returns the exit code. */
 int diagnose_serve(const struct diagnose_run *run);
 

@@ -145,7 +145,7 @@ static void begin_probe(struct exporter *e, struct scrape *s, size_t target, int
     struct aivo_diagnosis *probe = NULL;
     diagnose_options(e->run, &options);
     if (options.total_timeout_ms == 0 || timeout_ms < options.total_timeout_ms) {
-        options.total_timeout_ms = (uint32_t)timeout_ms;
+        diagnose_bound(&options, (uint32_t)timeout_ms);
     }
     /* What cannot be made, or started, is told as a target without success. */
     if (diagnose_make(e->run, &e->run->target[target], &options, &probe) < 0 && aivo_diagnose_start(probe) != AIVO_OK) {

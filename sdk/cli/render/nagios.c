@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OK = 0, WARNING = 1, CRITICAL = 2, UNKNOWN = 3 };
+enum { OK = 0, WARNING = 1, CRITICAL = 2 };
 
 void aivo_render_limits_init(struct aivo_render_limits *limits)
 {
@@ -180,7 +180,7 @@ static bool any_limit(const struct aivo_render_limits *limits)
 static int code_of(const struct aivo_diagnose_report *report, const struct measure measures[MEASURES], bool limited)
 {
     if (report->verdict >= AIVO_DIAGNOSE_NO_CONNECTION) {
-        return report->cancelled ? UNKNOWN : CRITICAL;
+        return CRITICAL;
     }
     int code = warning_of(report, limited) || (report->verdict == AIVO_DIAGNOSE_DEGRADED && !limited) ? WARNING : OK;
     for (size_t i = 0; i < MEASURES; i++) {
@@ -208,7 +208,7 @@ static void put_reached(FILE *out, const struct measure measures[MEASURES])
 int aivo_render_nagios(FILE *out, const struct aivo_diagnose_report *report, const struct aivo_render_limits *warn,
                        const struct aivo_render_limits *crit)
 {
-    static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+    static const char *const names[] = {"OK", "WARNING", "CRITICAL"};
     struct measure measures[MEASURES];
     const struct aivo_quality *q = &report->quality;
     measures_of(report, warn, crit, measures);

@@ -62,7 +62,7 @@ void aivo_render_limits_init(struct aivo_render_limits *limits);
 /* "100", "100,5%", "rtt=100,p95=250,jitter=20,loss=5,score=60,cert=21": a bare number is rtt, one with % is loss.
  * False: it is none, and error (static) says what is wrong; limits is then undefined. */
 bool aivo_render_limits_parse(const char *text, struct aivo_render_limits *limits, const char **error);
-/* One line, line break included; performance data after the bar. Returns Nagios' code: 0, 1, 2, or 3 (cancelled). */
+/* One line, line break included; performance data after the bar. Returns Nagios' code: 0, 1 or 2. */
 int aivo_render_nagios(FILE *out, const struct aivo_diagnose_report *report, const struct aivo_render_limits *warn,
                        const struct aivo_render_limits *crit);
 
