@@ -17,6 +17,15 @@ static bool takes_file(const struct cli_command *command)
     return strncmp(command->usage, "FILE", 4) == 0;
 }
 
+/* The words that a command's first one is among, with spaces between; "" where its usage names none. */
+static void put_first_words(FILE *out, const struct cli_command *command)
+{
+    size_t len = strcspn(command->usage, " [");
+    for (size_t i = 0; memchr(command->usage, '|', len) && i < len; i++) {
+        fputc(command->usage[i] == '|' ? ' ' : command->usage[i], out);
+    }
+}
+
 static void each_flag(FILE *out, const struct cli_command *command, flag_fn fn)
 {
     static const struct cli_flag help = {"help", CLI_FLAG_BOOL, 0, NULL, "how to use it, and what for", 0, 0, NULL};
@@ -81,7 +90,9 @@ static void bash_command(FILE *out, const struct cli_command *command)
 {
     fprintf(out, "    '%s')\n        flags='", command->name);
     each_flag(out, command, bash_flag);
-    fprintf(out, "'\n        files=%d\n        ;;\n", takes_file(command));
+    fprintf(out, "'\n        files=%d words='", takes_file(command));
+    put_first_words(out, command);
+    fputs("'\n        ;;\n", out);
 }
 
 static void put_names(FILE *out, const struct cli_command *const *commands, const struct cli_command *of)
@@ -102,7 +113,7 @@ static void put_bash(FILE *out)
         "}\n\n"
         "_aivo() {\n"
         "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} first=2\n"
-        "    local flags='' files=0\n"
+        "    local flags='' words='' files=0\n"
         "    COMPREPLY=()\n"
         "    # --flag=value comes as three words\n"
         "    if [[ $cur == = ]]; then\n"
@@ -147,6 +158,8 @@ static void put_bash(FILE *out)
           "        _aivo_words \"$flags\"\n"
           "    elif ((files && COMP_CWORD == first)); then\n"
           "        _aivo_files\n"
+          "    elif [[ -n $words ]] && ((COMP_CWORD == first)); then\n"
+          "        _aivo_words \"$words\"\n"
           "    fi\n"
           "}\n\n"
           "complete -F _aivo aivo\n",
@@ -195,7 +208,12 @@ static void zsh_command(FILE *out, const struct cli_command *command)
 {
     fprintf(out, "        '%s')\n            _arguments", command->name);
     each_flag(out, command, zsh_flag);
-    fprintf(out, " \\\n            '1:%s' '*: :'\n            ;;\n", takes_file(command) ? "FILE:_files" : " :");
+    fprintf(out, " \\\n            '1:%s", takes_file(command) ? "FILE:_files" : " :(");
+    if (!takes_file(command)) {
+        put_first_words(out, command);
+        fputc(')', out);
+    }
+    fputs("' '*: :'\n            ;;\n", out);
 }
 
 static void zsh_names(FILE *out, const char *array, const struct cli_command *const *commands,
@@ -294,6 +312,12 @@ static void fish_flag(FILE *out, const struct cli_command *command, const struct
 static void fish_command(FILE *out, const struct cli_command *command)
 {
     each_flag(out, command, fish_flag);
+    if (memchr(command->usage, '|', strcspn(command->usage, " ["))) {
+        fish_condition(out, command);
+        fputs(" -a '", out);
+        put_first_words(out, command);
+        fputs("'\n", out);
+    }
     if (takes_file(command)) {
         fish_condition(out, command);
         fputs(" -F\n", out);

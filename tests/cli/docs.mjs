@@ -97,6 +97,7 @@ for (const shell of ['bash', 'fish', 'zsh']) {
     'aivo watch --ca READ': ['README.md'],
     'aivo queue stats READ': ['README.md'],
     'aivo watch --count ': [],
+    'aivo completion f': ['fish'],
   };
   check(`${shell} completes commands, verbs, choices and files`, Object.entries(expected).map(([line, words]) => {
     const has = offered(shell, line);
