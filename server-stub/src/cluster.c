@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define WORD(text) ((struct aivo_bytes){(text), strlen(text)})
-#define COMPLAINTS 10 /* in the log, a minute */
+#define COMPLAINTS 10                           /* in the log, a minute */
+#define MOST_BYTES ((size_t)1024 * 1024 * 1024) /* of any of our bounds: one write takes no more than 32 bits say */
 
 /* --- telling --- */
 
@@ -377,7 +378,8 @@ static bool name_channels(struct srv_cluster *c)
 
 static size_t at_least(size_t least, size_t size)
 {
-    return size > least ? size : least;
+    size = size > least ? size : least;
+    return size < MOST_BYTES ? size : MOST_BYTES;
 }
 
 struct srv_cluster *srv_cluster_new(struct srv_hub *hub, uv_loop_t *loop)
