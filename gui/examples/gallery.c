@@ -348,7 +348,7 @@ static gboolean time_is_up(gpointer done)
 static void settle(void)
 {
     bool done = false;
-    g_timeout_add(120, time_is_up, &done);
+    g_timeout_add(60, time_is_up, &done);
     while (!done) {
         g_main_context_iteration(NULL, TRUE);
     }

@@ -720,7 +720,7 @@ static void test_memory(void **state)
         g_object_set(card, "quality", &q, "state", link, NULL);
         g_object_set(badge, "quality", &q, "state", link, NULL);
         g_object_set(chart, "quality", &q, NULL);
-        if (i % 50 == 0) {
+        if (i % 100 == 0) {
             run_ms(1);
         }
         if (i == 2000) {
