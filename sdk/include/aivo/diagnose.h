@@ -65,7 +65,7 @@ enum aivo_diagnose_type {
  * Something a stage found out. Keys are lower case with underscores and end in their unit (_ms, _pct, _bytes, _days,
  * _s, _kbit_s) where they have one; the keys of a stage are listed in docs/diagnose.md, and later versions may add
  * some. Facts with a list belong together by list and item: {"addresses", 0, "address"}, {"addresses", 0, "time_ms"},
- * ...; items come in order, from 0.
+ * ...; items come in order, from 0. The struct never grows.
  */
 struct aivo_diagnose_fact {
     const char *list;             /**< NULL: a fact of the stage itself; else the name of a list in it */
@@ -77,7 +77,7 @@ struct aivo_diagnose_fact {
     bool truth;                   /**< AIVO_DIAGNOSE_BOOL */
 };
 
-/** Something that is wrong, or deserves attention. */
+/** Something that is wrong, or deserves attention. The struct never grows. */
 struct aivo_diagnose_finding {
     enum aivo_diagnose_status status; /**< WARN or FAIL */
     const char *code;   /**< for programs: "dns-not-found", "tls-expired", ...; does not change between versions */
@@ -99,6 +99,7 @@ struct aivo_diagnose_result {
     size_t finding_count;                         /**< 0..16 */
     const struct aivo_diagnose_fact *facts;       /**< what it found out */
     size_t fact_count;                            /**< 0..512 */
+    uint64_t reserved[4]; /**< 0: room for what comes, so that an array's stride stays as it is */
 };
 
 /** The whole in one word. The values are the exit codes of `aivo diagnose`. */
@@ -124,9 +125,10 @@ struct aivo_diagnose_report {
     const char *fix;                           /**< what to do first; "" if nothing */
     int culprit;                               /**< the stage that summary and fix are of, or -1: none */
     bool has_quality;                          /**< quality was measured */
-    struct aivo_quality quality;               /**< the last snapshot, if has_quality */
     const struct aivo_diagnose_result *stages; /**< stages[i].stage == i */
     size_t stage_count;                        /**< as many as the library knows: at least AIVO_DIAGNOSE_STAGES */
+    uint64_t reserved[8];                      /**< 0: room for what comes before quality, which may grow */
+    struct aivo_quality quality;               /**< the last snapshot, if has_quality */
 };
 
 /** A stage began. */
@@ -171,8 +173,13 @@ struct aivo_diagnose_options {
     aivo_diagnose_sample_fn on_sample; /**< NULL: not told */
     void *user;                        /**< passed to them */
 };
+/** As aivo_options_init_sized(). */
+AIVO_API void aivo_diagnose_options_init_sized(struct aivo_diagnose_options *options, size_t size);
 /** Sets every field to its default. Thread-safe. */
-AIVO_API void aivo_diagnose_options_init(struct aivo_diagnose_options *options);
+static inline void aivo_diagnose_options_init(struct aivo_diagnose_options *options)
+{
+    aivo_diagnose_options_init_sized(options, sizeof *options);
+}
 
 /**
  * Make a diagnosis. Nothing is sent yet.

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "errtext.h"
 #include "net.h"
+#include "sized.h"
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,20 +26,26 @@ double diag_since_ms(int64_t from_us)
 
 /* ---- options ---- */
 
-void aivo_diagnose_options_init(struct aivo_diagnose_options *o)
+static const struct aivo_diagnose_options *defaults(void)
 {
-    *o = (struct aivo_diagnose_options){.size = sizeof *o,
-                                        .count = 10,
-                                        .interval_ms = 150,
-                                        .confidence_pct = 5,
-                                        .confident_ms = 60000,
-                                        .stage_timeout_ms = 5000,
-                                        .polling = true,
-                                        .sticky_requests = 4,
-                                        .throughput_bytes = 524288,
-                                        .rate_messages = 120,
-                                        .rate_event = "agent:learning",
-                                        .warn_days = 21};
+    static const struct aivo_diagnose_options options = {.size = sizeof options,
+                                                         .count = 10,
+                                                         .interval_ms = 150,
+                                                         .confidence_pct = 5,
+                                                         .confident_ms = 60000,
+                                                         .stage_timeout_ms = 5000,
+                                                         .polling = true,
+                                                         .sticky_requests = 4,
+                                                         .throughput_bytes = 524288,
+                                                         .rate_messages = 120,
+                                                         .rate_event = "agent:learning",
+                                                         .warn_days = 21};
+    return &options;
+}
+
+void aivo_diagnose_options_init_sized(struct aivo_diagnose_options *o, size_t size)
+{
+    aivo_sized_out(o, size, defaults(), sizeof *o);
 }
 
 struct range {
@@ -177,14 +184,11 @@ static void free_all(struct aivo_diagnosis *d)
 enum aivo_status aivo_diagnose_create(const struct aivo_options *target, const struct aivo_diagnose_options *options,
                                       struct aivo_diagnosis **out, struct aivo_error *err)
 {
-    struct aivo_diagnose_options how;
-    aivo_diagnose_options_init(&how);
-    if (options) {
-        if (options->size < offsetof(struct aivo_diagnose_options, user) || options->size > sizeof how)
-            return aivo_error_join(err, AIVO_E_INVALID, 0,
-                                   "the options were not filled with aivo_diagnose_options_init()", (char *)NULL);
-        memcpy(&how, options, options->size);
-    }
+    struct aivo_diagnose_options how = *defaults();
+    if (options &&
+        !aivo_sized_in(&how, sizeof how, options, options->size, AIVO_SIZE_THROUGH(struct aivo_diagnose_options, user)))
+        return aivo_error_join(err, AIVO_E_INVALID, 0, "the options were not filled with aivo_diagnose_options_init()",
+                               (char *)NULL);
     enum aivo_status status = check_options(&how, err);
     if (status != AIVO_OK)
         return status;
