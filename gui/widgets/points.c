@@ -36,6 +36,11 @@ size_t agk_points_find(const struct agk_points *points, int64_t time_ms)
     return low;
 }
 
+void agk_points_cut(struct agk_points *points, int64_t time_ms)
+{
+    points->count = agk_points_find(points, time_ms);
+}
+
 /* fmin() and fmax() take the one that is known. */
 static double mean(double a, double b, double weight_a, double weight_b)
 {

@@ -26,6 +26,8 @@ void agk_points_free(struct agk_points *points);
 /* False, and nothing changed, unless its time is after the last one's. A point is brought into order first: unknown or
  * negative latencies become NAN, a worst level that is none becomes Offline, samples at least 1. */
 bool agk_points_add(struct agk_points *points, const AivoQualityPoint *point);
+/* Leaves out everything that begins at time_ms or later. */
+void agk_points_cut(struct agk_points *points, int64_t time_ms);
 /* The first index whose time is not before time_ms; count if there is none. */
 size_t agk_points_find(const struct agk_points *points, int64_t time_ms);
 /* What two neighbours amount to. */

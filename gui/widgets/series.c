@@ -1,5 +1,8 @@
 #include "series_internal.h"
 
+/* So far back is a clock that was set back, not a snapshot that came twice. */
+#define SET_BACK_MS 5000
+
 struct _AivoQualitySeries {
     GObject parent_instance;
     struct agk_points points;
@@ -47,6 +50,10 @@ gboolean aivo_quality_series_append(AivoQualitySeries *self, const struct aivo_q
     } else {
         point.lost = q->lost;
         point.observed = q->loss_samples;
+    }
+    size_t count = self->points.count;
+    if (count > 0 && self->points.data[count - 1].time_ms - q->time_ms > SET_BACK_MS && q->time_ms > 0) {
+        agk_points_cut(&self->points, q->time_ms);
     }
     if (!agk_points_add(&self->points, &point)) {
         return FALSE;

@@ -325,6 +325,62 @@ static void test_columns_are_bounded(void **state)
     agk_points_free(&points);
 }
 
+static uint32_t next(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+/* Random histories, with gaps, spans, unknown latencies and losses, in random columns: every sample that begins within
+ * is counted in its column, figures are in order, nothing is joined over a gap, and steps find what there is. */
+static void test_random(void **state)
+{
+    (void)state;
+    uint32_t seed = 4711;
+    struct agk_bins bins = {0};
+    for (int round = 0; round < 300; round++) {
+        struct agk_points points;
+        agk_points_init(&points, 64 + next(&seed) % 500);
+        bool spans = round % 3 == 0;
+        int64_t at = START;
+        for (uint32_t i = next(&seed) % 900; i > 0; i--) {
+            at += 1 + next(&seed) % (next(&seed) % 20 == 0 ? 400000 : 4000);
+            AivoQualityPoint p = sample(at, next(&seed) % 10 == 0 ? (double)NAN : next(&seed) % 2000 / 7.0);
+            p.span_ms = spans ? next(&seed) % 1000 : 0;
+            p.lost = next(&seed) % 2;
+            p.worst = (enum aivo_level)(next(&seed) % 5);
+            at += p.span_ms;
+            assert_true(agk_points_add(&points, &p));
+        }
+        int64_t from = START + next(&seed) % 200000, to = from + next(&seed) % 900000;
+        agk_bins_make(&bins, &points, from, to, 1000 * (1 + next(&seed) % 30));
+        uint64_t counted = 0, expected = 0, lost = 0, expected_lost = 0;
+        for (size_t i = 0; i < bins.count; i++) {
+            const struct agk_bin *bin = &bins.bin[i];
+            counted += bin->samples;
+            lost += bin->lost;
+            if (bin->samples > 0 && !isnan(bin->p50_ms)) {
+                assert_true(bin->min_ms <= bin->p50_ms && bin->p50_ms <= bin->p95_ms && bin->p95_ms <= bin->max_ms);
+            }
+        }
+        int64_t end = bins.from_ms + (int64_t)bins.count * bins.bin_ms;
+        for (size_t i = 0; i < points.count; i++) {
+            if (points.data[i].time_ms >= bins.from_ms && points.data[i].time_ms < end) {
+                expected += points.data[i].samples;
+                expected_lost += points.data[i].lost;
+            }
+        }
+        assert_int_equal(lost, expected_lost);
+        assert_true(counted >= expected);
+        long first = agk_bins_step(&bins, -1, 1), last = agk_bins_step(&bins, -1, -1);
+        assert_int_equal(first < 0, counted == 0);
+        assert_int_equal(agk_bins_step(&bins, first, 1000000), last);
+        assert_true(agk_bins_top(&bins, 10) >= 10);
+        agk_points_free(&points);
+    }
+    agk_bins_free(&bins);
+}
+
 /* What the cursor and the summary say; what is not known is called unknown, never 0. */
 static void test_words(void **state)
 {
@@ -371,6 +427,7 @@ int main(void)
                                        cmocka_unit_test(test_steps),
                                        cmocka_unit_test(test_columns_do_not_shimmer),
                                        cmocka_unit_test(test_columns_are_bounded),
+                                       cmocka_unit_test(test_random),
                                        cmocka_unit_test(test_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

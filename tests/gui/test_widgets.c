@@ -632,6 +632,16 @@ static void test_series_object(void **state)
     assert_int_equal(aivo_quality_series_get_n_points(series), 0);
     assert_int_equal(changes, 2);
     assert_false(aivo_quality_series_append(series, NULL));
+    struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 10);
+    for (int i = 0; i < 10; i++) {
+        q.time_ms = START + i * 10000;
+        assert_true(aivo_quality_series_append(series, &q));
+    }
+    q.time_ms -= 3000; /* a snapshot that comes late */
+    assert_false(aivo_quality_series_append(series, &q));
+    q.time_ms = START + 45000; /* the clock was set back: 50000 and later have not been yet */
+    assert_true(aivo_quality_series_append(series, &q));
+    assert_int_equal(aivo_quality_series_get_n_points(series), 6);
     g_object_unref(series);
 }
 

@@ -39,7 +39,8 @@ AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualitySeries, aivo_quality_series, AIVO, 
 AIVO_GTK_API AivoQualitySeries *aivo_quality_series_new(void);
 
 /** Adds a snapshot. Its losses are what its counters grew by since the one before. A time that is not after the last
- *  point's is left out (FALSE), and so is a snapshot that is none (no time). */
+ *  point's is left out (FALSE), and so is a snapshot that is none (no time). Where the time lies more than 5 s back the
+ * clock was set back: what was recorded for later than that goes. */
 AIVO_GTK_API gboolean aivo_quality_series_append(AivoQualitySeries *series, const struct aivo_quality *quality);
 /** Adds a point, e.g. a row of a history; times must rise (else FALSE). */
 AIVO_GTK_API gboolean aivo_quality_series_append_point(AivoQualitySeries *series, const AivoQualityPoint *point);
