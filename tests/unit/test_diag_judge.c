@@ -182,9 +182,9 @@ static void auth_case(const char *token_json, struct diag_auth facts, enum aivo_
 #define BASE      .now_ms = NOW_S * 1000, .skew_s = NAN
 #define REFUSED44 .refused = true, .message = "Invalid authentication token"
 /* {"alg":"HS256"} . {"userId":"u1","exp":...,} . x */
-#define EXPIRED "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTY5OTk5NjQwMH0.eA\"}" /* an hour ago   \
-                                                                                                       */
-#define FRESH "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTcwMDAwMzYwMH0.eA\"}"   /* in an hour */
+/* An hour ago, and in an hour. */
+#define EXPIRED "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTY5OTk5NjQwMH0.eA\"}"
+#define FRESH   "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTcwMDAwMzYwMH0.eA\"}"
 
 /* The same refusal means something else with every token and clock. */
 static void test_auth(void **state)
