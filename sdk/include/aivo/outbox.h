@@ -41,6 +41,7 @@ struct aivo_queue_policy {
 };
 /** As aivo_options_init_sized(). */
 AIVO_API void aivo_queue_policy_init_sized(struct aivo_queue_policy *policy, size_t size);
+/** Sets every field to its default. Thread-safe. */
 static inline void aivo_queue_policy_init(struct aivo_queue_policy *policy)
 {
     aivo_queue_policy_init_sized(policy, sizeof *policy);
@@ -64,6 +65,7 @@ struct aivo_send {
 };
 /** As aivo_options_init_sized(). */
 AIVO_API void aivo_send_init_sized(struct aivo_send *send, size_t size);
+/** Sets every field to its default. Thread-safe. */
 static inline void aivo_send_init(struct aivo_send *send)
 {
     aivo_send_init_sized(send, sizeof *send);
@@ -101,21 +103,21 @@ AIVO_API const char *aivo_queued_state_name(enum aivo_queued_state state);
 
 /** A durable message as a callback or a listing shows it. Borrowed for the length of the call. */
 struct aivo_queued {
-    size_t size; /**< of this struct, as the library knows it */
-    struct aivo_message_id id;
-    const char *event;      /**< UTF-8 */
-    const char *args;       /**< a JSON array's text */
-    int64_t created_ms;     /**< Unix time, ms */
-    int64_t expires_ms;     /**< Unix time, ms; 0: never */
-    uint32_t attempts;      /**< that failed */
-    const char *last_error; /**< why the last attempt failed; NULL: none did */
-    const char *queue;      /**< its queue's name; "": the default one */
-    int32_t priority;
-    const char *order_key;    /**< NULL: none */
-    const char *collapse_key; /**< NULL: none */
-    enum aivo_queued_state state;
-    int64_t not_before_ms; /**< AIVO_QUEUED_LATER: Unix time of the next attempt, ms; else 0 */
-    int64_t died_ms;       /**< AIVO_QUEUED_DEAD: Unix time, ms; else 0 */
+    size_t size;                  /**< of this struct, as the library knows it */
+    struct aivo_message_id id;    /**< the same at every attempt */
+    const char *event;            /**< UTF-8 */
+    const char *args;             /**< a JSON array's text */
+    int64_t created_ms;           /**< Unix time, ms */
+    int64_t expires_ms;           /**< Unix time, ms; 0: never */
+    uint32_t attempts;            /**< that failed */
+    const char *last_error;       /**< why the last attempt failed; NULL: none did */
+    const char *queue;            /**< its queue's name; "": the default one */
+    int32_t priority;             /**< the higher goes first */
+    const char *order_key;        /**< NULL: none */
+    const char *collapse_key;     /**< NULL: none */
+    enum aivo_queued_state state; /**< where it stands */
+    int64_t not_before_ms;        /**< AIVO_QUEUED_LATER: Unix time of the next attempt, ms; else 0 */
+    int64_t died_ms;              /**< AIVO_QUEUED_DEAD: Unix time, ms; else 0 */
 };
 
 /** Told of every message that leaves the queue. answer: the acknowledgement's arguments, a JSON array's text, or NULL.
@@ -123,24 +125,25 @@ struct aivo_queued {
 typedef void (*aivo_fate_fn)(struct aivo_client *client, const struct aivo_queued *message, enum aivo_fate fate,
                              const char *answer, void *user);
 
+/** What is in a queue, and what became of what was. A member that says "since" counts from when the client was made,
+ *  and is 0 when read from a file. */
 struct aivo_queue_stats {
-    size_t size;        /**< bytes of this struct that the library has filled */
-    uint64_t pending;   /**< messages in the queue, those in flight included */
-    uint64_t in_flight; /**< sent and not yet acknowledged; 0 when read from a file */
-    uint64_t dead;      /**< kept dead letters */
-    uint64_t bytes;     /**< of the events and arguments of the pending messages */
-    int64_t oldest_ms;  /**< Unix time of the oldest pending message, ms; 0: none */
-    uint64_t later;     /**< of the pending: waiting for a further attempt; only when read from a file */
-    uint64_t behind;    /**< of the pending: behind another of their order key; only when read from a file */
-    uint64_t untold;    /**< have left the queue, and the program has not been told yet */
-    /** @name Since the client was made; 0 when read from a file @{ */
-    uint64_t queued; /**< accepted */
-    uint64_t sent;   /**< attempts */
-    uint64_t acknowledged;
-    uint64_t expired;
-    uint64_t evicted;
-    uint64_t died;
-    uint64_t replaced;       /**< @} */
+    size_t size;             /**< bytes of this struct that the library has filled */
+    uint64_t pending;        /**< messages in the queue, those in flight included */
+    uint64_t in_flight;      /**< sent and not yet acknowledged; 0 when read from a file */
+    uint64_t dead;           /**< kept dead letters */
+    uint64_t bytes;          /**< of the events and arguments of the pending messages */
+    int64_t oldest_ms;       /**< Unix time of the oldest pending message, ms; 0: none */
+    uint64_t later;          /**< of the pending: waiting for a further attempt; only when read from a file */
+    uint64_t behind;         /**< of the pending: behind another of their order key; only when read from a file */
+    uint64_t untold;         /**< have left the queue, and the program has not been told yet */
+    uint64_t queued;         /**< accepted, since */
+    uint64_t sent;           /**< attempts, since */
+    uint64_t acknowledged;   /**< since */
+    uint64_t expired;        /**< since */
+    uint64_t evicted;        /**< since */
+    uint64_t died;           /**< since */
+    uint64_t replaced;       /**< since */
     int64_t paused_until_ms; /**< the server's rate limit holds until then, Unix time in ms; 0: it does not, or the
                                   figures were read from a file */
 };
@@ -152,15 +155,15 @@ typedef void (*aivo_queued_fn)(struct aivo_client *client, const struct aivo_que
 
 /** What becomes of durable messages, one callback each; NULL: not asked for. */
 struct aivo_queue_callbacks {
-    size_t size;           /**< sizeof(struct aivo_queue_callbacks) */
-    aivo_queued_fn queued; /**< it is on disk */
-    aivo_queued_fn sent;   /**< an attempt was handed to the connection */
-    aivo_queued_fn acknowledged;
-    aivo_queued_fn expired;
-    aivo_queued_fn evicted;
-    aivo_queued_fn replaced;
-    aivo_queued_fn dead;
-    void *user; /**< passed to each */
+    size_t size;                 /**< sizeof(struct aivo_queue_callbacks) */
+    aivo_queued_fn queued;       /**< it is on disk */
+    aivo_queued_fn sent;         /**< an attempt was handed to the connection */
+    aivo_queued_fn acknowledged; /**< the server has it */
+    aivo_queued_fn expired;      /**< older than its TTL */
+    aivo_queued_fn evicted;      /**< the queue was full */
+    aivo_queued_fn replaced;     /**< by a newer one with its collapse key */
+    aivo_queued_fn dead;         /**< max_retries attempts failed */
+    void *user;                  /**< passed to each */
 };
 
 /** @name A queue's file

@@ -105,9 +105,9 @@ struct aivo_quality {
     uint64_t loss_samples;    /**< round trips that loss_pct is a share of */
     enum aivo_loss_source loss_source; /**< where the loss figures come from */
     double uplink_low_pct;             /**< two-sided 95 % interval of uplink_loss_pct */
-    double uplink_high_pct;
-    double downlink_low_pct; /**< of downlink_loss_pct, made of the ends of the other two: wider than needed */
-    double downlink_high_pct;
+    double uplink_high_pct;            /**< its upper end */
+    double downlink_low_pct;  /**< of downlink_loss_pct, made of the ends of the other two: wider than needed */
+    double downlink_high_pct; /**< its upper end */
     bool suspect;             /**< connected, and a probe is late or a retransmit pending */
     uint64_t local_stalls;    /**< since start: samples that were spoiled because this process was late */
     double clock_offset_ms;   /**< the server's wall clock minus ours, by quality_pong; NAN: not measured */
