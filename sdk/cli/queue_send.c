@@ -144,6 +144,21 @@ static void take_fates(struct send *send)
     send->run.replaced = send->fates[AIVO_FATE_REPLACED];
 }
 
+/* Those that have left the queue, by its figures, and whose callback is still to come. */
+static uint64_t not_yet_told(const struct send *send, const struct aivo_queue_stats *stats)
+{
+    const uint64_t left[] = {[AIVO_FATE_ACKNOWLEDGED] = stats->acknowledged,
+                             [AIVO_FATE_EXPIRED] = stats->expired,
+                             [AIVO_FATE_EVICTED] = stats->evicted,
+                             [AIVO_FATE_DEAD] = stats->died,
+                             [AIVO_FATE_REPLACED] = stats->replaced};
+    uint64_t missing = 0;
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        missing += left[i] > send->fates[i] ? left[i] - send->fates[i] : 0;
+    }
+    return missing;
+}
+
 static void take_stats(struct send *send)
 {
     struct aivo_queue_stats stats;
@@ -154,7 +169,7 @@ static void take_stats(struct send *send)
     run->delivered = stats.acknowledged;
     take_fates(send);
     run->left = stats.pending;
-    send->untold = stats.untold;
+    send->untold = stats.untold + not_yet_told(send, &stats);
     run->wait_ms = stats.paused_until_ms > 0 ? stats.paused_until_ms - queue_now_ms() : 0;
     run->connected = send->conn.connected;
     int64_t now = cli_now_ms();
@@ -228,8 +243,6 @@ static int deliver(struct send *send)
         unsigned wake = cli_conn_wait(conn, -1, send->live ? REDRAW_MS : STATS_DEFAULT_MS);
         take_stats(send);
         if (send->run.left == 0 && send->untold == 0) {
-            aivo_client_dispatch(conn->client); /* the last fates: they are told before the summary */
-            take_fates(send);
             return finish(send);
         }
         send->interrupted = wake & CLI_WAKE_INTERRUPT;
