@@ -162,28 +162,30 @@ static void fill_row(struct cause_row *row, const struct aivo_quality_cause *cau
 static void update_why(AivoQualityCard *self)
 {
     const struct aivo_quality *q = self->quality;
-    size_t count = q && (self->view.connected || self->view.kind == AGK_OFFLINE) ? q->cause_count : 0;
-    count = MIN(count, self->compact ? 1 : AIVO_QUALITY_CAUSES);
-    for (size_t i = 0; i < AIVO_QUALITY_CAUSES; i++) {
-        struct cause_row *row = &self->rows[i];
-        if (i < count) {
+    bool told = q && (self->view.connected || self->view.kind == AGK_OFFLINE);
+    size_t most = self->compact ? 1 : AIVO_QUALITY_CAUSES, shown = 0;
+    for (size_t i = 0; told && i < q->cause_count && shown < most; i++) {
+        if (agk_cause_counts(&q->causes[i])) {
+            struct cause_row *row = &self->rows[shown++];
             if (!row->box) {
                 make_row(self, row);
             }
             fill_row(row, &q->causes[i]);
         }
-        if (row->box) {
-            gtk_widget_set_visible(row->box, i < count);
+    }
+    for (size_t i = 0; i < AIVO_QUALITY_CAUSES; i++) {
+        if (self->rows[i].box) {
+            gtk_widget_set_visible(self->rows[i].box, i < shown);
         }
     }
-    bool best = self->view.connected && count == 0;
+    bool best = self->view.connected && shown == 0;
     set_text(self->why_title,
              best                   ? "Nothing takes points off"
              : self->view.connected ? "Why it is not better"
                                     : "Why it is offline",
              NULL);
-    gtk_widget_set_visible(self->why_title, !self->compact && (best || count > 0));
-    gtk_widget_set_visible(self->why, gtk_widget_get_visible(self->why_title) || count > 0);
+    gtk_widget_set_visible(self->why_title, !self->compact && (best || shown > 0));
+    gtk_widget_set_visible(self->why, gtk_widget_get_visible(self->why_title) || shown > 0);
 }
 
 /* ---- all of it ---- */

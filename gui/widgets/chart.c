@@ -17,7 +17,9 @@ struct _AivoQualityChart {
     gboolean show_loss, show_levels, high_contrast;
     bool contrast_told; /* by the program: the theme's name does not count any more */
     double thresholds[3];
-    char *readout, *readout_shown, *summary, *empty;
+    char *readout, *summary;               /* for the eye */
+    char *readout_spoken, *summary_spoken; /* for the ear */
+    char *empty;
     /* what is drawn, made of the series by refresh() */
     struct agk_bins bins;
     gint64 from_ms, to_ms;
@@ -84,7 +86,7 @@ static void update_readout(AivoQualityChart *self)
     bool inside = self->cursor_ms >= self->from_ms && self->cursor_ms <= self->to_ms;
     self->cursor = self->cursor_ms >= 0 && inside ? agk_bins_near(&self->bins, self->cursor_ms) : -1;
     if (self->cursor < 0) {
-        replace(self, &self->readout_shown, NULL, 0);
+        replace(self, &self->readout_spoken, NULL, 0);
         replace(self, &self->readout, NULL, PROP_READOUT);
         return;
     }
@@ -93,8 +95,8 @@ static void update_readout(AivoQualityChart *self)
     agk_readout_text(bin, when, shown);
     agk_readout_speech(bin, when, spoken);
     g_free(when);
-    replace(self, &self->readout_shown, shown, 0);
-    replace(self, &self->readout, spoken, PROP_READOUT);
+    replace(self, &self->readout_spoken, spoken, 0);
+    replace(self, &self->readout, shown, PROP_READOUT);
 }
 
 /* While somebody listens at the chart, a new sample does not talk into it; the cursor's place does. */
@@ -107,8 +109,8 @@ static void update_accessible(AivoQualityChart *self, bool cursor_moved)
     agk_format_span(self->span_s, span);
     g_snprintf(label, sizeof(label), "Latency, loss and level over %s", span);
     gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL, label,
-                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, self->readout ? self->readout : self->summary,
-                                   -1);
+                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
+                                   self->readout_spoken ? self->readout_spoken : self->summary_spoken, -1);
 }
 
 static int64_t now_ms(void)
@@ -132,6 +134,8 @@ static void refresh(AivoQualityChart *self)
     struct agk_total total = agk_bins_total(&self->bins);
     agk_summary_text(&total, text);
     replace(self, &self->summary, text, PROP_SUMMARY);
+    agk_summary_speech(&total, text);
+    replace(self, &self->summary_spoken, text, 0);
     agk_format_span(self->span_s, span);
     if (self->end_ms > 0) {
         g_strlcpy(text, "No data", sizeof(text));
@@ -222,7 +226,7 @@ static void fill_frame(AivoQualityChart *self, struct agk_chart_frame *frame)
                                       .show_levels = self->show_levels,
                                       .live = self->end_ms == 0,
                                       .cursor = self->cursor,
-                                      .header = self->readout_shown,
+                                      .header = self->readout,
                                       .empty = self->empty,
                                       .scheme = agk_style_scheme(widget, self->high_contrast),
                                       .text = {text.red, text.green, text.blue}};
@@ -323,8 +327,9 @@ static void clicked(AivoQualityChart *self, int count, double x)
 static void announce(AivoQualityChart *self)
 {
 #if GTK_CHECK_VERSION(4, 14, 0)
-    if (self->readout) {
-        gtk_accessible_announce(GTK_ACCESSIBLE(self), self->readout, GTK_ACCESSIBLE_ANNOUNCEMENT_PRIORITY_MEDIUM);
+    if (self->readout_spoken) {
+        gtk_accessible_announce(GTK_ACCESSIBLE(self), self->readout_spoken,
+                                GTK_ACCESSIBLE_ANNOUNCEMENT_PRIORITY_MEDIUM);
     }
 #else
     (void)self; /* the description that changed is what a screen reader says */
@@ -493,8 +498,9 @@ static void finalize(GObject *object)
     AivoQualityChart *self = AIVO_QUALITY_CHART(object);
     aivo_quality_free(self->quality);
     g_free(self->readout);
-    g_free(self->readout_shown);
+    g_free(self->readout_spoken);
     g_free(self->summary);
+    g_free(self->summary_spoken);
     g_free(self->empty);
     agk_bins_free(&self->bins);
     G_OBJECT_CLASS(aivo_quality_chart_parent_class)->finalize(object);

@@ -41,7 +41,7 @@ void agk_readout_speech(const struct agk_bin *bin, const char *when, char out[AG
     snprintf(out, AGK_SPEECH, "%.60s: latency %s%s, loss %s, %s", when, p50, range, loss, aivo_level_name(bin->worst));
 }
 
-void agk_summary_text(const struct agk_total *total, char out[AGK_SPEECH])
+void agk_summary_speech(const struct agk_total *total, char out[AGK_SPEECH])
 {
     char p50[AGK_TEXT], p95[AGK_TEXT], max[AGK_TEXT], loss[AGK_TEXT], gaps[AGK_TEXT] = "";
     if (total->samples == 0) {
@@ -57,4 +57,23 @@ void agk_summary_text(const struct agk_total *total, char out[AGK_SPEECH])
     }
     snprintf(out, AGK_SPEECH, "Median %s, 95 of 100 within %s, at most %s. Loss %s. Worst level %s.%s", p50, p95, max,
              loss, aivo_level_name(total->worst), gaps);
+}
+
+void agk_summary_text(const struct agk_total *total, char out[AGK_SPEECH])
+{
+    char p50[AGK_TEXT], p95[AGK_TEXT], max[AGK_TEXT], loss[AGK_TEXT], gaps[AGK_TEXT] = "";
+    if (total->samples == 0) {
+        snprintf(out, AGK_SPEECH, "No data");
+        return;
+    }
+    agk_format_ms(total->p50_ms, p50);
+    agk_format_ms(total->p95_ms, p95);
+    agk_format_ms(total->max_ms, max);
+    agk_format_percent(total->loss_pct, loss);
+    if (total->gaps > 0) {
+        snprintf(gaps, sizeof(gaps), DOT "%u %s", total->gaps, total->gaps == 1 ? "gap" : "gaps");
+    }
+    snprintf(out, AGK_SPEECH,
+             "Median %s" DOT "95" AGK_NBSP "%% within %s" DOT "at most %s" DOT "loss %s" DOT "worst %s%s", p50, p95,
+             max, loss, aivo_level_name(total->worst), gaps);
 }

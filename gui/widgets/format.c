@@ -1,7 +1,6 @@
 #include "format.h"
 #include <locale.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,17 +200,22 @@ void agk_format_span(int64_t seconds, char out[AGK_TEXT])
 const char *agk_cause_words(enum aivo_cause cause)
 {
     static const char *const words[AIVO_QUALITY_CAUSES] = {
-        [AIVO_CAUSE_NETWORK_LATENCY] = "The network is slow",
-        [AIVO_CAUSE_UPLINK_LOSS] = "Packets are lost on the way to the server",
-        [AIVO_CAUSE_DOWNLINK_LOSS] = "Packets are lost on the way back",
-        [AIVO_CAUSE_LOSS] = "Packets are lost",
-        [AIVO_CAUSE_JITTER] = "The latency varies",
-        [AIVO_CAUSE_EDGE] = "A proxy or the server is slow to answer",
+        [AIVO_CAUSE_NETWORK_LATENCY] = "Latency of the network",
+        [AIVO_CAUSE_UPLINK_LOSS] = "Packets lost on the way to the server",
+        [AIVO_CAUSE_DOWNLINK_LOSS] = "Packets lost on the way back",
+        [AIVO_CAUSE_LOSS] = "Packets lost",
+        [AIVO_CAUSE_JITTER] = "Latency that varies",
+        [AIVO_CAUSE_EDGE] = "Proxies and the server's event loop",
         [AIVO_CAUSE_SERVER_HANDLER] = "The server's application is slow",
         [AIVO_CAUSE_LOCAL_STALL] = "This computer was too busy to measure",
         [AIVO_CAUSE_DEAD] = "Nothing comes through",
     };
     return (unsigned)cause < AIVO_QUALITY_CAUSES ? words[cause] : "Something else";
+}
+
+bool agk_cause_counts(const struct aivo_quality_cause *cause)
+{
+    return cause->points >= 0.5 || cause->cause == AIVO_CAUSE_SERVER_HANDLER || cause->cause == AIVO_CAUSE_LOCAL_STALL;
 }
 
 void agk_format_points(double points, char out[AGK_TEXT])

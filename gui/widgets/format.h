@@ -8,6 +8,7 @@
 #define AGK_FORMAT_H
 
 #include <aivo/quality.h>
+#include <stdbool.h>
 
 #define AGK_TEXT   48  /* bytes of a formatted figure, NUL included */
 #define AGK_SPEECH 512 /* bytes of a sentence */
@@ -38,8 +39,10 @@ void agk_speak_ago(int64_t seconds, char out[AGK_TEXT]);
 unsigned agk_ago_next(int64_t seconds);
 /* A span of time: "1 minute", "7 days", "90 seconds". */
 void agk_format_span(int64_t seconds, char out[AGK_TEXT]);
-/* A cause as a line of the card: "Packets are lost on the way to the server"; static. */
+/* A cause as a line of the card: "Packets lost on the way to the server"; static. */
 const char *agk_cause_words(enum aivo_cause cause);
+/* Is a cause worth a line? What takes less than half a point off is not, but for what never takes any. */
+bool agk_cause_counts(const struct aivo_quality_cause *cause);
 /* What it cost: "−12"; "0" where it costs none. */
 void agk_format_points(double points, char out[AGK_TEXT]);
 

@@ -112,6 +112,9 @@ static void speak_causes(struct agk_view *view, const struct aivo_quality *q)
 {
     for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
         double points = q->causes[i].points;
+        if (!agk_cause_counts(&q->causes[i])) {
+            continue;
+        }
         if (points >= 0.5) {
             add(view->description, " %s: %.0f points.", agk_cause_words(q->causes[i].cause), fmin(points, 100));
         } else {

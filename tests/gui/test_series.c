@@ -408,8 +408,14 @@ static void test_words(void **state)
     struct agk_total total = {
         .samples = 10, .p50_ms = 23, .p95_ms = 40, .max_ms = 80, .loss_pct = 0.4, .gaps = 1, .worst = AIVO_LEVEL_GOOD};
     agk_summary_text(&total, text);
+    assert_string_equal(text, "Median 23" AGK_NBSP "ms \xc2\xb7 95" AGK_NBSP "% within 40" AGK_NBSP
+                              "ms \xc2\xb7 at most 80" AGK_NBSP "ms \xc2\xb7 loss 0.4" AGK_NBSP
+                              "% \xc2\xb7 worst Good \xc2\xb7 1 gap");
+    agk_summary_speech(&total, text);
     assert_string_equal(text, "Median 23 milliseconds, 95 of 100 within 40 milliseconds, at most 80 milliseconds. "
                               "Loss 0.4 percent. Worst level Good. 1 gap.");
+    agk_summary_speech(&(struct agk_total){0}, text);
+    assert_string_equal(text, "No data");
     agk_summary_text(&(struct agk_total){0}, text);
     assert_string_equal(text, "No data");
 }

@@ -49,6 +49,11 @@ static void test_figures(void **state)
     assert_format(agk_format_points(12.4, out), AGK_MINUS "12");
     assert_format(agk_format_points(0.2, out), "0");
     assert_format(agk_format_points(NAN, out), AGK_DASH);
+    /* What takes next to nothing off is no reason; what never takes anything off is worth telling. */
+    assert_false(agk_cause_counts(&(struct aivo_quality_cause){AIVO_CAUSE_NETWORK_LATENCY, 0.2}));
+    assert_false(agk_cause_counts(&(struct aivo_quality_cause){AIVO_CAUSE_JITTER, NAN}));
+    assert_true(agk_cause_counts(&(struct aivo_quality_cause){AIVO_CAUSE_NETWORK_LATENCY, 0.6}));
+    assert_true(agk_cause_counts(&(struct aivo_quality_cause){AIVO_CAUSE_SERVER_HANDLER, 0}));
 }
 
 /* "Last checked" from now to days, and that it wakes exactly when the text changes. */
@@ -151,7 +156,7 @@ static void test_speech(void **state)
     assert_string_equal(view.label, "api: Fair, 126 milliseconds, an answer is overdue");
     assert_string_equal(view.description, "Score 70 of 100. Latency 131 milliseconds now, 126 milliseconds on average. "
                                           "Loss 0.4 percent, between 0.1 and 1.2 percent. Stable. "
-                                          "Packets are lost on the way to the server: 21 points. "
+                                          "Packets lost on the way to the server: 21 points. "
                                           "The server's application is slow.");
     agk_view_make(&view, &q, AGK_LINK_FAILED, "api", "Connection refused.");
     assert_string_equal(view.label, "api: Offline");

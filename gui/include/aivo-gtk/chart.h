@@ -15,8 +15,8 @@ G_BEGIN_DECLS
 #define AIVO_TYPE_QUALITY_CHART (aivo_quality_chart_get_type())
 /**
  * AivoQualityChart, a final GtkWidget. CSS node: aivo-quality-chart. Accessible role: img; its label says what it
- * shows and over which time, its description what is under the cursor or else the summary. Keys, while it has the
- * focus: Left and Right move the cursor, with Control ten times as far, Home and End to the first and last figure,
+ * shows and over which time, its description what is under the cursor or else the summary, in words. Keys, while it has
+ * the focus: Left and Right move the cursor, with Control ten times as far, Home and End to the first and last figure,
  * Escape takes it away. Time runs from left to right in every language.
  */
 AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityChart, aivo_quality_chart, AIVO, QUALITY_CHART, GtkWidget)
@@ -31,8 +31,8 @@ AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityChart, aivo_quality_chart, AIVO, QU
  * | span-s        | uint              | 300     | how much time is shown, 60..604800 s |
  * | end-ms        | int64             | 0       | Unix time of the right edge; 0: now, moving on |
  * | cursor-ms     | int64             | -1      | Unix time of the cursor; -1: none |
- * | readout       | string, read      | NULL    | what is under the cursor, in words |
- * | summary       | string, read      |         | what the time shown amounts to, in words |
+ * | readout       | string, read      | NULL    | what is under the cursor, for the eye |
+ * | summary       | string, read      |         | what the time shown amounts to, for the eye |
  * | show-loss     | boolean           | TRUE    | a lane of loss |
  * | show-levels   | boolean           | TRUE    | a strip of levels |
  * | excellent-ms  | double            | 100     | where the next worse level begins: a line |
