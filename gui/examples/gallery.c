@@ -25,7 +25,7 @@ struct scene_state {
 };
 
 static const struct scene_state states[] = {
-    {"excellent", NULL, AIVO_LINK_CONNECTED, 4, 97, 22.6, 23.9, 0, 0, 1.2, 1, 3, false, {{0, 0}}},
+    {"excellent", NULL, AIVO_LINK_CONNECTED, 4, 100, 0.38, 0.44, 0, 0, 1.2, 1, 3, false, {{0, 0}}},
     {"good",
      NULL,
      AIVO_LINK_CONNECTED,
