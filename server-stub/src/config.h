@@ -61,6 +61,7 @@ struct srv_config {
     uint32_t max_pending_handshakes;      /* connections without a request, sessions without a namespace; 0: no limit */
     uint32_t max_send_queue_bytes;        /* of a connection; 0: 4 MB, or four payloads if that is more */
     uint32_t header_timeout_ms;           /* from accept() to a whole request head, TLS included; 100..600,000 */
+    uint32_t body_timeout_ms;             /* from a request's head to the end of its body; 100..3,600,000 */
     uint32_t upgrade_timeout_ms;          /* 100..600,000 */
     uint32_t drain_spread_ms;             /* 0..6,000 */
     bool reuse_port;

@@ -62,6 +62,8 @@ const struct srv_variable srv_variables[SRV_VARIABLE_COUNT] = {
                                       "0", "what may wait for a slow client; 0: 4 MB, or four payloads if more", false},
     [SRV_VAR_HEADER_TIMEOUT_MS] = {"HEADER_TIMEOUT_MS", SRV_KIND_U32, FIELD(header_timeout_ms), 100, 600000, "10000",
                                    "how long a connection may take to its first request, TLS included", false},
+    [SRV_VAR_BODY_TIMEOUT_MS] = {"BODY_TIMEOUT_MS", SRV_KIND_U32, FIELD(body_timeout_ms), 100, 3600000, "60000",
+                                 "how long the body of a request may take in all", false},
     [SRV_VAR_UPGRADE_TIMEOUT_MS] = {"UPGRADE_TIMEOUT_MS", SRV_KIND_U32, FIELD(upgrade_timeout_ms), 100, 600000, "10000",
                                     "how long the change from polling to WebSocket may take", false},
     [SRV_VAR_PING_INTERVAL_MS] = {"PING_INTERVAL_MS", SRV_KIND_U32, FIELD(ping_interval_ms), 1, DAY_MS, "25000",

@@ -348,6 +348,11 @@ static int route(struct srv_server *server, struct lws *wsi, struct srv_conn *c)
 {
     struct srv_request request;
     srv_request_read(server, wsi, &request);
+    bool body_follows = request.chunked || request.length;
+    if (body_follows && request.method == SRV_GET)
+        request.keep_alive = false; /* a held poll reads nothing: closed behind the answer */
+    else if (body_follows)
+        srv_peer_awaits_body(server, wsi);
     if (request.route == SRV_ROUTE_NONE)
         return respond(server, wsi, &request, 404, TYPE_JSON, "{\"message\":\"Not found\"}", 23);
     if (request.method == SRV_OPTIONS)
@@ -431,6 +436,7 @@ int srv_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, 
     case LWS_CALLBACK_HTTP_BODY:
         return c->role == SRV_CONN_NONE ? 0 : body(c, in, len);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        srv_peer_told(wsi);
         return body_complete(server, wsi, c);
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return writable(server, wsi, c);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 static void silent(void *context, struct srv_timer *timer, uint64_t now_ms);
+static void slow_body(void *context, struct srv_timer *timer, uint64_t now_ms);
 
 bool srv_gate_init(struct srv_server *server)
 {
@@ -13,6 +14,7 @@ bool srv_gate_init(struct srv_server *server)
     if (!srv_nets_parse(&server->gate.proxies, config->trusted_proxies, error, sizeof error))
         return false;
     srv_timers_add(&server->engine.timers, &server->gate.head_list, config->header_timeout_ms, silent, server);
+    srv_timers_add(&server->engine.timers, &server->gate.body_list, config->body_timeout_ms, slow_body, server);
     return true;
 }
 
@@ -39,6 +41,14 @@ static void silent(void *context, struct srv_timer *timer, uint64_t now_ms)
     struct srv_peer *peer = SRV_TIMER_OWNER(timer, struct srv_peer, head);
     server->gate.pending--; /* the timer is off its list already */
     srv_audit(&server->audit, SRV_AUDIT_TIMEOUT, &peer->address, NULL, "no request in time", now_ms);
+    cut(peer);
+}
+
+static void slow_body(void *context, struct srv_timer *timer, uint64_t now_ms)
+{
+    struct srv_server *server = context;
+    struct srv_peer *peer = SRV_TIMER_OWNER(timer, struct srv_peer, body);
+    srv_audit(&server->audit, SRV_AUDIT_TIMEOUT, &peer->address, NULL, "no end of the body in time", now_ms);
     cut(peer);
 }
 
@@ -110,6 +120,7 @@ static void release(struct srv_peer *peer)
 {
     struct srv_server *server = peer->server;
     asked(peer);
+    srv_timer_stop(&peer->body);
     if (peer->origin) {
         peer->origin->connections--;
         srv_buckets_release(&server->limits.addresses, peer->origin);
@@ -149,8 +160,24 @@ struct srv_peer *srv_peer_of(struct lws *wsi)
 void srv_peer_asked(struct lws *wsi)
 {
     struct srv_peer *peer = srv_peer_of(wsi);
+    if (!peer)
+        return;
+    asked(peer);
+    srv_timer_stop(&peer->body);
+}
+
+void srv_peer_awaits_body(struct srv_server *server, struct lws *wsi)
+{
+    struct srv_peer *peer = srv_peer_of(wsi);
     if (peer)
-        asked(peer);
+        srv_timer_start(&server->gate.body_list, &peer->body, srv_server_now(server));
+}
+
+void srv_peer_told(struct lws *wsi)
+{
+    struct srv_peer *peer = srv_peer_of(wsi);
+    if (peer)
+        srv_timer_stop(&peer->body);
 }
 
 void srv_peer_gone(struct lws *wsi)

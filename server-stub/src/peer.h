@@ -28,6 +28,7 @@ struct srv_peer {
     struct srv_server *server;
     struct lws *wsi;
     struct srv_timer head;     /* runs until its first request is here */
+    struct srv_timer body;     /* runs while the body of a request is awaited */
     struct srv_bucket *origin; /* its address'; NULL: there is no such limit, or it is a trusted proxy */
     struct srv_address address;
     bool proxy; /* X-Forwarded-For says who it is */
@@ -36,7 +37,7 @@ struct srv_peer {
 
 struct srv_gate {
     struct srv_nets proxies;
-    struct srv_timer_list head_list;
+    struct srv_timer_list head_list, body_list;
     size_t pending; /* peers without a request */
     bool paused;    /* nobody is accepted until there is room */
 };
@@ -51,8 +52,13 @@ void srv_gate_turn(struct srv_server *server);
 void srv_peer_accept(struct srv_server *server, int fd, const struct sockaddr *from);
 /* NULL: unknown. */
 struct srv_peer *srv_peer_of(struct lws *wsi);
-/* Its first request is here. */
+/* A request's head is here. */
 void srv_peer_asked(struct lws *wsi);
+/* From now on until srv_peer_asked() or srv_peer_told() its body has BODY_TIMEOUT_MS. The library's own time-out is for
+ * each piece, so a body in small pieces could take for ever. */
+void srv_peer_awaits_body(struct srv_server *server, struct lws *wsi);
+/* The body is here. */
+void srv_peer_told(struct lws *wsi);
 /* LWS_CALLBACK_WSI_DESTROY. */
 void srv_peer_gone(struct lws *wsi);
 /* Who sends this request: the peer, or whom a trusted proxy names. */

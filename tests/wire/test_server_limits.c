@@ -215,6 +215,45 @@ static void header_timeout(void **state)
     served_stop(&s);
 }
 
+/* A body in small pieces is cut when its time is over, whoever it is for: a session, a refusal that drops it, a path
+ * that is not there. A body behind a GET ends the connection with its answer. */
+static void body_timeout(void **state)
+{
+    (void)state;
+    struct served s = served_start((const char *const[]){"BODY_TIMEOUT_MS=300", NULL});
+    char session[128];
+    served_handshake(&s, "/socket.io/", session, sizeof session);
+    const struct {
+        const char *method, *path, *header;
+    } cases[] = {{"POST", session, "Content-Length: 1000"},
+                 {"POST", session, "Transfer-Encoding: chunked"},
+                 {"POST", session, "Content-Length: 2000000"},
+                 {"POST", "/socket.io/?EIO=4&transport=polling&sid=none", "Content-Length: 1000"},
+                 {"POST", "/nowhere", "Content-Length: 1000"},
+                 {"PUT", "/healthz", "Content-Length: 1000"},
+                 {"OPTIONS", "/socket.io/", "Content-Length: 1000"},
+                 {"GET", "/healthz", "Content-Length: 1000"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char head[512], drop[1024];
+        int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", cases[i].method,
+                         cases[i].path, cases[i].header);
+        int fd = served_connect(&s);
+        uint64_t began = served_now_ms();
+        bool cut = false;
+        for (served_send(fd, head, (size_t)n); !cut && served_now_ms() - began < 5000;) {
+            struct pollfd p = {.fd = fd, .events = POLLIN};
+            if (poll(&p, 1, 20) > 0)
+                cut = recv(fd, drop, sizeof drop, 0) <= 0; /* the end, or a reset: it did not read all */
+            else
+                cut = send(fd, "x", 1, MSG_NOSIGNAL) != 1;
+        }
+        assert_true(cut);
+        close(fd);
+    }
+    metric(&s, "websocket_errors_total{type=\"socket_error\"} 7\n");
+    served_stop(&s);
+}
+
 /* Silent connections fill the table of pending handshakes: an honest client still gets in, because the oldest of them
  * are cut after their grace. */
 static void pending_handshakes(void **state)
@@ -364,7 +403,7 @@ int main(void)
         cmocka_unit_test(users),         cmocka_unit_test(proxied_addresses),  cmocka_unit_test(untrusted_header),
         cmocka_unit_test(connections),   cmocka_unit_test(many_connections),   cmocka_unit_test(header_timeout),
         cmocka_unit_test(slow_consumer), cmocka_unit_test(pending_handshakes), cmocka_unit_test(volatile_first),
-        cmocka_unit_test(token_end),     cmocka_unit_test(learner_ids),
+        cmocka_unit_test(token_end),     cmocka_unit_test(learner_ids),        cmocka_unit_test(body_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
