@@ -12,10 +12,12 @@
 //   <!-- docs: for 2 s -->     it goes on until it is stopped
 //   <!-- docs: by PATH -->     that test runs it: the file must be there, and must have the block's first program in it
 //   <!-- docs: needs NAME -->  a program that a machine may lack: without it the block is a skip
+//   <!-- docs: program NAME --> a C program: it is built against the build's libaivo, and further blocks run it as ./NAME
+// What a block leaves running in the background (its output in a file) is there for the next ones and ends with the document.
 // A block without a language that begins with a command is a mistake. The last line is "N passed, N failed, N skipped".
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -106,9 +108,11 @@ function compare(expected, output) {
   return '';
 }
 
+let groups = []; // one a block: what it left behind ends with the document
 function runShell(script, { cwd, env, ms }) {
   return new Promise((done) => {
     const child = spawn('bash', ['-e', '-c', script], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    groups.push(child.pid);
     let output = '';
     let stopped = false;
     child.stdout.on('data', (data) => { output += data; });
@@ -172,6 +176,14 @@ async function runBlock(block, options, port) {
   return '';
 }
 
+function buildProgram(block, name, { cwd, env }) {
+  writeFileSync(join(cwd, `${name}.c`), `${block.body.join('\n')}\n`);
+  const library = join(build, 'sdk');
+  const built = spawnSync('cc', ['-std=gnu11', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Werror', `-I${join(root, 'sdk/include')}`,
+    `${name}.c`, '-o', name, `-L${library}`, '-laivo', `-Wl,-rpath,${library}`], { cwd, env, encoding: 'utf8' });
+  return built.status === 0 ? '' : built.stderr;
+}
+
 async function runDocument(file, port) {
   const text = readFileSync(file, 'utf8');
   const name = relative(root, file);
@@ -192,6 +204,8 @@ async function runDocument(file, port) {
       const there = existsSync(join(root, by[1]));
       verdict(`${where} (by ${by[1]})`, !there ? `there is no ${by[1]}` :
         readFileSync(join(root, by[1]), 'utf8').includes(first.split('/').at(-1)) ? '' : `${by[1]} does not run ${first}`);
+    } else if (block.note.startsWith('program ')) {
+      verdict(where, buildProgram(block, block.note.slice(8), { cwd, env }));
     } else if (needs && spawnSync('sh', ['-c', `command -v ${needs[1]}`]).status !== 0) {
       skipped += 1;
       console.log(`skip ${where}: needs ${needs[1]}, which is not on this machine`);
@@ -201,7 +215,9 @@ async function runDocument(file, port) {
       verdict(where, `'${block.body[0].trim()}' is a command in a block that is not run: begin it with \`\`\`sh or \`\`\`console`);
     }
   }
-  rmSync(cwd, { recursive: true, force: true });
+  for (const group of groups) try { process.kill(-group, 'SIGTERM'); } catch { /* nothing was left */ }
+  groups = [];
+  rmSync(cwd, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 
 // ---------------------------------------------------------------- order
