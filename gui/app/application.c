@@ -4,6 +4,7 @@
 #include "notifier.h"
 #include "settings.h"
 #include "sleep-watch.h"
+#include "spoken-names.h"
 #include "window.h"
 #include <aivo/aivo.h>
 #include <glib/gi18n.h>
@@ -207,6 +208,12 @@ static void shutdown_app(GApplication *application)
     g_clear_object(&self->secrets);
 }
 
+static void window_added(GtkApplication *application, GtkWindow *window)
+{
+    GTK_APPLICATION_CLASS(aivo_application_parent_class)->window_added(application, window);
+    aivo_speak_window(window);
+}
+
 static void activate(GApplication *application)
 {
     aivo_application_show(AIVO_APPLICATION(application), NULL);
@@ -323,6 +330,7 @@ static void aivo_application_class_init(AivoApplicationClass *class)
     application_class->activate = activate;
     application_class->command_line = command_line;
     application_class->handle_local_options = handle_local_options;
+    GTK_APPLICATION_CLASS(class)->window_added = window_added;
 }
 
 static void aivo_application_init(AivoApplication *self)

@@ -2,6 +2,7 @@
 #include "application.h"
 #include "describe.h"
 #include "diagnosis.h"
+#include "spoken-names.h"
 #include "token.h"
 #include "window.h"
 #include <glib/gi18n.h>
@@ -255,6 +256,7 @@ static void aivo_connection_dialog_class_init(AivoConnectionDialogClass *class)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
     G_OBJECT_CLASS(class)->dispose = dispose;
+    gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_DIALOG);
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/connection-dialog.ui");
     BIND(title), BIND(save), BIND(test_button), BIND(test_spinner), BIND(test_icon), BIND(test_label), BIND(test_box);
     BIND(name), BIND(url), BIND(protocol), BIND(auth), BIND(token), BIND(secret), BIND(user), BIND(nsp), BIND(path);
@@ -271,6 +273,7 @@ static void aivo_connection_dialog_init(AivoConnectionDialog *self)
 {
     self->profile = aivo_profile_new();
     gtk_widget_init_template(GTK_WIDGET(self));
+    aivo_speak_window(GTK_WINDOW(self));
 }
 
 static void fill(AivoConnectionDialog *self)

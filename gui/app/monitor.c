@@ -223,7 +223,7 @@ static void on_notice(struct aivo_client *client, const struct aivo_error *error
     (void)client;
     struct link *link = user;
     if (!link->ended)
-        aivo_connection_log(link->connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Notice"), error->message);
+        aivo_narrate_notice(link->connection, error->message);
 }
 
 static void on_moved(struct aivo_client *client, const struct aivo_queued *message, const char *answer, void *user)

@@ -54,6 +54,14 @@ void aivo_narrate_level(AivoConnection *connection, enum aivo_level from, const 
     aivo_connection_log(connection, AIVO_EVENT_LEVEL, tone, title, detail);
 }
 
+void aivo_narrate_notice(AivoConnection *connection, const char *text)
+{
+    if (aivo_connection_get_state(connection) == AIVO_LINK_RECONNECTING)
+        aivo_connection_log(connection, AIVO_EVENT_DROP, AIVO_TONE_WARNING, _("Another attempt failed"), text);
+    else
+        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Notice"), text);
+}
+
 void aivo_narrate_message(AivoConnection *connection, AivoMessageLoss loss, const char *event, const char *why)
 {
     static const struct {

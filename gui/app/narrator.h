@@ -12,6 +12,9 @@ void aivo_narrate_state(AivoConnection *connection, AivoLinkState from, AivoLink
 /* The level changed while connected. */
 void aivo_narrate_level(AivoConnection *connection, enum aivo_level from, const struct aivo_quality *quality);
 
+/* Something that changes no state: a further attempt that failed, or a file that was put aside. */
+void aivo_narrate_notice(AivoConnection *connection, const char *text);
+
 typedef enum {
     AIVO_LOSS_OF_DEAD,
     AIVO_LOSS_OF_EXPIRED,

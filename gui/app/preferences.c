@@ -1,5 +1,6 @@
 #include "preferences.h"
 #include "application.h"
+#include "spoken-names.h"
 #include <glib/gi18n.h>
 
 struct _AivoPreferences {
@@ -162,6 +163,7 @@ static void aivo_preferences_class_init(AivoPreferencesClass *class)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
     G_OBJECT_CLASS(class)->dispose = dispose;
+    gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_DIALOG);
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/preferences.ui");
     BIND(interval), BIND(profile), BIND(excellent), BIND(good), BIND(fair), BIND(history), BIND(order);
     BIND(notify), BIND(notify_level), BIND(notify_dwell), BIND(quiet), BIND(quiet_from), BIND(quiet_to);
@@ -172,6 +174,7 @@ static void aivo_preferences_class_init(AivoPreferencesClass *class)
 static void aivo_preferences_init(AivoPreferences *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
+    aivo_speak_window(GTK_WINDOW(self));
 }
 
 GtkWidget *aivo_preferences_new(GtkWindow *parent, GSettings *settings)

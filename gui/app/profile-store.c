@@ -74,11 +74,13 @@ AivoProfileStoreContent *aivo_profile_store_read(const char *path)
         return content;
     }
     g_autoptr(GKeyFile) file = g_key_file_new();
-    if (len > FILE_MAX_BYTES || !g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, &error)) {
+    /* g_key_file_load_from_data() ends at a NUL, and what follows would be lost at the next write. */
+    if (len > FILE_MAX_BYTES || !g_utf8_validate(text, (gssize)len, NULL) ||
+        !g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, &error)) {
         g_autofree char *name = aivo_put_aside(path);
         g_ptr_array_add(content->notices,
                         g_strdup_printf(_("The file of connections is damaged (%s). It was put aside as %s."),
-                                        error ? error->message : _("too long"), name ? name : path));
+                                        error ? error->message : _("this is no text"), name ? name : path));
         return content;
     }
     read_groups(file, content);

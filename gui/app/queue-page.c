@@ -3,6 +3,7 @@
 #include "describe.h"
 #include "queue-file.h"
 #include "send-dialog.h"
+#include "spoken-names.h"
 #include "window.h"
 #include <glib/gi18n.h>
 
@@ -32,18 +33,22 @@ static void toast(AivoQueuePage *self, const char *text)
 
 /* ----------------------------------------------------------------- figures */
 
-static void show_number(GtkWidget *label, guint64 number)
+/* The tile is read as a whole: "Waiting: 3". */
+static void show_number(GtkWidget *label, const char *what, guint64 number)
 {
     g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+    g_autofree char *words = g_strdup_printf("%s: %s", what, text);
     gtk_label_set_text(GTK_LABEL(label), text);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(gtk_widget_get_parent(label)), GTK_ACCESSIBLE_PROPERTY_LABEL, words,
+                                   -1);
 }
 
 /* In flight is known to the client only; the rest is in the file too. */
 static void show_figures(AivoQueuePage *self, const AivoQueueFigures *figures)
 {
-    show_number(self->pending, figures->pending - MIN(figures->in_flight, figures->pending));
-    show_number(self->in_flight, figures->in_flight);
-    show_number(self->dead, figures->dead);
+    show_number(self->pending, _("Waiting"), figures->pending - MIN(figures->in_flight, figures->pending));
+    show_number(self->in_flight, _("In flight"), figures->in_flight);
+    show_number(self->dead, _("Dead letters"), figures->dead);
     if (figures->dead)
         gtk_widget_add_css_class(self->dead, "error");
     else
@@ -110,6 +115,7 @@ static void ask_purge(AivoQueuePage *self, const char *id)
     adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
     g_object_set_data_full(G_OBJECT(dialog), "id", g_strdup(id), g_free);
     g_signal_connect_object(dialog, "response", G_CALLBACK(purge_answered), self, 0);
+    aivo_speak_window(GTK_WINDOW(dialog));
     gtk_window_present(GTK_WINDOW(dialog));
 }
 

@@ -1,6 +1,7 @@
 #include "send-dialog.h"
 #include "application.h"
 #include "json-text.h"
+#include "spoken-names.h"
 #include "window.h"
 #include <glib/gi18n.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static void aivo_send_dialog_class_init(AivoSendDialogClass *class)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
     G_OBJECT_CLASS(class)->dispose = dispose;
+    gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_DIALOG);
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/send-dialog.ui");
     gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, event);
     gtk_widget_class_bind_template_child(widget_class, AivoSendDialog, args);
@@ -76,6 +78,7 @@ static void aivo_send_dialog_class_init(AivoSendDialogClass *class)
 static void aivo_send_dialog_init(AivoSendDialog *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
+    aivo_speak_window(GTK_WINDOW(self));
     changed(self);
 }
 

@@ -1,6 +1,7 @@
 /* What a window can be told: about the connection that is selected, and about itself. */
 #include "bundle.h"
 #include "connection-dialog.h"
+#include "spoken-names.h"
 #include "window.h"
 #include <glib/gi18n.h>
 
@@ -81,6 +82,7 @@ static void ask_remove(GtkWidget *widget, const char *name, GVariant *parameter)
     adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
     g_signal_connect_data(dialog, "response", G_CALLBACK(remove_answered), g_object_ref(connection), connection_unref,
                           0);
+    aivo_speak_window(GTK_WINDOW(dialog));
     gtk_window_present(GTK_WINDOW(dialog));
 }
 

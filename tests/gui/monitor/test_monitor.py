@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""Drives the real aivo-monitor against a real aivo-server through a relay, reading what a screen reader would read.
+
+One user's day, in order: each test goes on where the one before it ended."""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+import desk
+from desk import click, find, heard, press, spoken, wait, wait_for, wait_no_window, wait_window, write
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtd3JpdHRlbg"
+HOME = pathlib.Path(os.environ["HOME"])
+CONFIG = HOME / "config/aivo-monitor/connections.conf"
+
+
+def settings(**values):
+    """Preferences, before the application starts."""
+    folder = HOME / "config/glib-2.0/settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{key.replace('_', '-')}={value}\n" for key, value in values.items())
+    (folder / "keyfile").write_text("[io/github/artpromedia/AivoMonitor]\n" + lines)
+
+
+def row(name, status, seconds=15):
+    """The connection's row in the sidebar says so."""
+    wait(f"{name}: {status}", seconds,
+         lambda: (node := find("list item", name)) and status in (node.get_description() or ""))
+
+
+class Day(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        settings(interval=1, notify_level="'fair'", notify_dwell=1)
+        cls.server, cls.port = desk.server()
+        cls.relay, cls.relay_port = desk.relay(cls.port)
+        cls.notes = desk.Program("/usr/bin/python3", os.path.join(desk.HERE, "notifications.py"))
+        cls.notes.expect("ready")
+        cls.app = desk.monitor()
+
+    @classmethod
+    def tearDownClass(cls):
+        for program in (cls.app, cls.relay, cls.server, cls.notes):
+            program.stop()
+
+    def setUp(self):
+        if getattr(type(self), "broken", False):
+            self.skipTest("an earlier step failed")
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            type(self).broken = True
+
+    def test_01_first_run_says_what_to_do(self):
+        heard("How Good Is Your Connection?", 20)
+        wait_for("push button", "Connect to This Computer")
+        wait_for("push button", "Main menu")
+
+    def test_02_the_dialog_says_what_is_wrong_while_one_types(self):
+        click("push button", "Add a Server…")
+        wait_window("Add a Connection")
+        self.assertFalse(desk.sensitive(wait_for("push button", "Add")))
+        write("Address", "example.org")
+        heard("Begins with http://, https://, ws:// or wss://")
+        write("Address", "http://user:secret@example.org")
+        heard("No user or password in the address")
+        write("Address", "http://127.0.0.1:1")
+        wait("the complaint to go", 5, lambda: not any("No user or" in words for words in spoken()))
+        click("push button", "Test")
+        heard("nothing listens", 20)
+
+    def test_03_a_test_of_the_real_server_succeeds(self):
+        write("Address", f"http://127.0.0.1:{self.relay_port}")
+        write("Name", "Lab")
+        click("push button", "Test")
+        heard("onnect", 20)
+        wait("the test's end", 20, lambda: desk.sensitive(find("push button", "Test")))
+        click("push button", "Add")
+        wait_no_window("Add a Connection")
+
+    def test_04_connected_and_measured(self):
+        row("Lab", "Excellent")
+        heard("Lab: Excellent")
+        heard("Where the time goes")
+        heard("Network")
+        heard("Connected")
+
+    def test_05_a_slow_link_is_told_and_notified(self):
+        self.relay.say("delay 160")
+        row("Lab", "Fair", 30)
+        note = self.notes.expect("notify", 15)
+        self.assertIn("Lab is Fair", note)
+        self.assertIn("a proxy or a busy server in between", note)  # which the relay is
+        press("Alt_L", "2")
+        heard("Quality went from", 10)
+        type(self).note = note.split()[1]
+
+    def test_06_recovery_takes_the_notification_back(self):
+        self.relay.say("delay 0")
+        row("Lab", "Excellent", 40)
+        self.notes.expect(f"close {self.note}", 10)
+
+    def test_07_an_outage_is_told_with_its_reason(self):
+        self.relay.say("down")
+        row("Lab", "Offline, trying again", 20)
+        heard("Connection lost")
+        self.assertIn("Lab is offline", self.notes.expect("notify", 15))
+
+    def test_08_a_message_waits_through_the_outage(self):
+        press("Alt_L", "3")
+        click("push button", "Send a Message…")
+        wait_window("Send a Message")
+        write("Event", "agent:learning")
+        write("Arguments, as a JSON array", "[1")
+        heard("This is no JSON")
+        write("Arguments, as a JSON array", '[{"action":"start_session"}]')
+        click("push button", "Send")
+        heard("Waiting: 1")
+        heard("agent:learning")
+
+    def test_09_the_server_returns(self):
+        self.relay.say("up")
+        press("F5")
+        row("Lab", "Excellent", 30)
+        heard("Waiting: 0")
+        heard("Nothing is waiting")
+        self.notes.expect("close", 10)
+        press("Alt_L", "2")
+        heard("Reconnected")
+        heard("without a connection")
+
+    def test_10_dead_letters_are_retried_and_deleted(self):
+        press("Alt_L", "3")
+        click("push button", "Send a Message…")
+        write("Event", "agent:learning")
+        write("Arguments, as a JSON array", '[{"action":"no such action"}]')
+        click("push button", "Send")
+        heard("Dead letters: 1", 30)
+        heard("Unknown action")
+        click("push button", "Retry Dead Letters")
+        heard("Dead letters: 0")
+        heard("Dead letters: 1", 30)
+        click("push button", "Delete Dead Letters…")
+        heard("Delete All Dead Letters?")
+        click("push button", "Delete")
+        heard("Dead letters: 0")
+
+    def test_11_a_diagnosis_ends_with_a_report(self):
+        press("Control_L", "d")
+        heard("Name resolution", 10)
+        wait("the end of the diagnosis", 40, lambda: find("push button", "Run Again"))
+        heard("TCP connection: OK")
+        click("push button", "Copy Report")
+        heard("The report was copied")
+
+    def test_12_every_dialog_opens_by_key_and_closes_by_escape(self):
+        for keys, dialog in ((("Control_L", "comma"), "Preferences"), (("Control_L", "e"), "Edit Connection"),
+                            (("Control_L", "n"), "Add a Connection")):
+            press(*keys)
+            wait_window(dialog)
+            press("Escape")
+            wait_no_window(dialog)
+
+    def test_13_a_token_is_kept_in_no_file(self):
+        press("Control_L", "e")
+        wait_window("Edit Connection")
+        self.choose_token()
+        write("Token", TOKEN)
+        click("push button", "Save")
+        wait_no_window("Edit Connection")
+        heard("There is no Secret Service here")
+        row("Lab", "Excellent", 20)
+        self.assertIn("auth=token", CONFIG.read_text())
+        for path in HOME.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(TOKEN.encode(), path.read_bytes(), path)
+
+    def choose_token(self):
+        """By keyboard: to the row, open its list, one down."""
+        node = wait("the row", 5, lambda: find("list item", text="Sign in with") or find("combo box", "Sign in with"))
+        node.grab_focus()
+        press("space")
+        time.sleep(0.5)
+        press("Down")
+        press("Return")
+        wait_for("password text", "Token")
+
+    def test_14_it_goes_on_without_a_window(self):
+        press("Control_L", "w")
+        self.assertIn("goes on without a window", self.notes.expect("notify", 10))
+        self.assertIsNone(self.app.process.poll())
+        self.relay.say("down")
+        self.assertIn("Lab is offline", self.notes.expect("notify", 20))
+        self.relay.say("up")
+        self.notes.expect("close", 40)
+        self.assertEqual(subprocess.run([os.path.join(desk.BUILD, "gui/app/aivo-monitor")], timeout=20).returncode, 0)
+        row("Lab", "Excellent", 20)
+
+    def test_15_the_small_window_and_back(self):
+        press("Control_L", "m")
+        wait_for("push button", "Main window")
+        heard("Lab")
+        click("push button", "Main window")
+        row("Lab", "Excellent", 20)
+
+    def test_16_removing_asks_first_and_deletes_everything(self):
+        press("Control_L", "Delete")
+        heard("Remove “Lab”?")
+        click("push button", "Remove")
+        heard("How Good Is Your Connection?")
+        wait("the files to go", 10, lambda: not list((HOME / "data/aivo-monitor").glob("*/*")))
+        self.assertNotIn("Lab", CONFIG.read_text())
+
+    def test_17_quit_ends_it(self):
+        press("Control_L", "q")
+        self.assertEqual(self.app.process.wait(15), 0, self.app.lines)
+        self.assertEqual([], [line for line in self.app.lines if "CRITICAL" in line or "WARNING" in line])
+
+
+class Later(unittest.TestCase):
+    """What was damaged while it was not running is put aside, and said so."""
+
+    def test_1_a_damaged_file_of_connections(self):
+        CONFIG.parent.mkdir(parents=True, exist_ok=True)
+        CONFIG.write_bytes(b"\x00\xffno key file[[[")
+        app = desk.monitor()
+        self.addCleanup(app.stop)
+        heard("The file of connections is damaged", 20)
+        heard("How Good Is Your Connection?")
+        self.assertEqual(len(list(CONFIG.parent.glob("connections.conf.damaged-*"))), 1)
+        self.assertEqual(app.stop(), 0)
+
+    def test_2_a_damaged_history_and_no_server(self):
+        ident = "11111111-2222-4333-8444-555555555555"
+        CONFIG.write_text(f"[connection {ident}]\nname=Gone\nurl=http://127.0.0.1:1\n")
+        history = HOME / f"data/aivo-monitor/{ident}/history.db"
+        history.parent.mkdir(parents=True, exist_ok=True)
+        history.write_bytes(b"this is no database" * 500)
+        app = desk.monitor()
+        self.addCleanup(app.stop)
+        row("Gone", "Offline, trying again", 20)
+        heard("Cannot connect")
+        press("Alt_L", "2")
+        heard("The history was damaged")
+        self.assertEqual(len(list(history.parent.glob("history.db.damaged-*"))), 1)
+        self.assertEqual(app.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=False, verbosity=2)
