@@ -11,6 +11,18 @@ struct _AivoEvent {
 
 G_DEFINE_FINAL_TYPE(AivoEvent, aivo_event, G_TYPE_OBJECT)
 
+enum { PROP_COUNT = 1, N_PROPS };
+
+static GParamSpec *props[N_PROPS];
+
+static void aivo_event_get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+    if (id == PROP_COUNT)
+        g_value_set_uint(value, AIVO_EVENT(object)->count);
+    else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
 static void aivo_event_finalize(GObject *object)
 {
     AivoEvent *event = AIVO_EVENT(object);
@@ -22,6 +34,10 @@ static void aivo_event_finalize(GObject *object)
 static void aivo_event_class_init(AivoEventClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = aivo_event_finalize;
+    G_OBJECT_CLASS(class)->get_property = aivo_event_get_property;
+    props[PROP_COUNT] =
+        g_param_spec_uint("count", NULL, NULL, 1, G_MAXUINT, 1, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+    g_object_class_install_properties(G_OBJECT_CLASS(class), N_PROPS, props);
 }
 
 static void aivo_event_init(AivoEvent *event)
@@ -143,10 +159,11 @@ void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, A
 {
     detail = detail ? detail : "";
     g_autoptr(AivoEvent) newest = g_list_model_get_item(G_LIST_MODEL(log->events), 0);
-    guint replaced = 0, count = 1;
     if (newest && newest->kind == kind && g_str_equal(newest->title, title) && g_str_equal(newest->detail, detail)) {
-        replaced = 1;
-        count = newest->count + 1;
+        newest->count++;
+        newest->time_ms = time_ms;
+        g_object_notify_by_pspec(G_OBJECT(newest), props[PROP_COUNT]);
+        return;
     }
     AivoEvent *event = g_object_new(AIVO_TYPE_EVENT, NULL);
     event->time_ms = time_ms;
@@ -154,8 +171,7 @@ void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, A
     event->tone = tone;
     event->title = g_strdup(title);
     event->detail = g_strdup(detail);
-    event->count = count;
-    g_list_store_splice(log->events, 0, replaced, (gpointer[]){event}, 1);
+    g_list_store_insert(log->events, 0, event);
     g_object_unref(event);
     guint n = g_list_model_get_n_items(G_LIST_MODEL(log->events));
     if (n > AIVO_EVENT_LOG_MAX)

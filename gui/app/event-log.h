@@ -23,6 +23,7 @@ typedef enum {
     AIVO_TONE_BAD,
 } AivoEventTone;
 
+/* Property count (uint, read-only): notified when the same came again, with a new time. */
 #define AIVO_TYPE_EVENT (aivo_event_get_type())
 G_DECLARE_FINAL_TYPE(AivoEvent, aivo_event, AIVO, EVENT, GObject)
 gint64 aivo_event_get_time(AivoEvent *event); /* Unix time, ms; of the last one where it was repeated */

@@ -5,14 +5,24 @@
 struct _AivoEventRow {
     GtkWidget parent;
     GtkWidget *icon, *title, *detail, *time;
+    AivoEvent *event;
+    gulong handler;
 };
 
 G_DEFINE_FINAL_TYPE(AivoEventRow, aivo_event_row, GTK_TYPE_WIDGET)
 
 static const char *const tone_classes[] = {"neutral", "success", "warning", "error"};
 
+static void forget(AivoEventRow *self)
+{
+    if (self->event)
+        g_clear_signal_handler(&self->handler, self->event);
+    g_clear_object(&self->event);
+}
+
 static void dispose(GObject *object)
 {
+    forget(AIVO_EVENT_ROW(object));
     for (GtkWidget *child = gtk_widget_get_first_child(GTK_WIDGET(object)); child;
          child = gtk_widget_get_first_child(GTK_WIDGET(object)))
         gtk_widget_unparent(child);
@@ -43,10 +53,9 @@ GtkWidget *aivo_event_row_new(void)
     return g_object_new(AIVO_TYPE_EVENT_ROW, NULL);
 }
 
-void aivo_event_row_set_event(AivoEventRow *self, AivoEvent *event)
+static void show(AivoEventRow *self)
 {
-    if (!event)
-        return;
+    AivoEvent *event = self->event;
     for (size_t i = 0; i < G_N_ELEMENTS(tone_classes); i++)
         gtk_widget_remove_css_class(self->icon, tone_classes[i]);
     gtk_widget_add_css_class(self->icon, tone_classes[aivo_event_get_tone(event)]);
@@ -64,4 +73,14 @@ void aivo_event_row_set_event(AivoEventRow *self, AivoEvent *event)
     g_autofree char *words =
         *detail ? g_strdup_printf("%s, %s, %s", time, title, detail) : g_strdup_printf("%s, %s", time, title);
     gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL, words, -1);
+}
+
+void aivo_event_row_set_event(AivoEventRow *self, AivoEvent *event)
+{
+    forget(self);
+    if (!event)
+        return;
+    self->event = g_object_ref(event);
+    self->handler = g_signal_connect_swapped(event, "notify::count", G_CALLBACK(show), self);
+    show(self);
 }

@@ -61,6 +61,12 @@ static void bind(GtkSignalListItemFactory *factory, GtkListItem *item)
     aivo_event_row_set_event(AIVO_EVENT_ROW(gtk_list_item_get_child(item)), gtk_list_item_get_item(item));
 }
 
+static void unbind(GtkSignalListItemFactory *factory, GtkListItem *item)
+{
+    (void)factory;
+    aivo_event_row_set_event(AIVO_EVENT_ROW(gtk_list_item_get_child(item)), NULL);
+}
+
 void aivo_events_page_set_connection(AivoEventsPage *self, AivoConnection *connection)
 {
     if (!g_set_object(&self->connection, connection))
@@ -101,6 +107,7 @@ static void aivo_events_page_init(AivoEventsPage *self)
     GtkListItemFactory *factory = gtk_signal_list_item_factory_new();
     g_signal_connect(factory, "setup", G_CALLBACK(setup), NULL);
     g_signal_connect(factory, "bind", G_CALLBACK(bind), NULL);
+    g_signal_connect(factory, "unbind", G_CALLBACK(unbind), NULL);
     g_autoptr(GtkNoSelection) selection = gtk_no_selection_new(g_object_ref(G_LIST_MODEL(self->filtered)));
     gtk_list_view_set_factory(GTK_LIST_VIEW(self->list), factory);
     gtk_list_view_set_model(GTK_LIST_VIEW(self->list), GTK_SELECTION_MODEL(selection));

@@ -200,7 +200,6 @@ static void show_content(AivoQueuePage *self, AivoQueueContent *content)
     g_list_store_splice(self->messages, 0, g_list_model_get_n_items(G_LIST_MODEL(self->messages)),
                         content->messages->pdata, content->messages->len);
     gtk_widget_set_visible(self->more, content->more);
-    gtk_widget_set_visible(self->list, content->messages->len > 0);
 }
 
 static void was_read(GObject *source, GAsyncResult *result, gpointer user)
@@ -288,7 +287,6 @@ void aivo_queue_page_set_connection(AivoQueuePage *self, AivoConnection *connect
     g_signal_group_set_target(self->signals, connection);
     if (!connection)
         return;
-    gtk_widget_set_visible(self->list, FALSE);
     gtk_widget_set_visible(self->more, FALSE);
     show_figures(self, aivo_connection_get_queue(connection));
     show_where(self);

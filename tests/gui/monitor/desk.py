@@ -71,7 +71,8 @@ def relay(port):
 
 
 def monitor(*args):
-    return Program(os.path.join(BUILD, "gui/app/aivo-monitor"), *args)
+    debugger = os.environ.get("AIVO_TEST_DEBUGGER", "").split()  # e.g. "gdb -batch -ex run -ex bt --args"
+    return Program(*debugger, os.path.join(BUILD, "gui/app/aivo-monitor"), *args)
 
 
 # ------------------------------------------------------------------ reading

@@ -43,6 +43,8 @@ class Day(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
+        if getattr(cls, "broken", False):
+            print("aivo-monitor:", cls.app.process.poll(), *cls.app.lines[-60:], sep="\n    ", file=sys.stderr)
         for program in (cls.app, cls.relay, cls.server, cls.notes):
             program.stop()
 
