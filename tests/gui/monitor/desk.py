@@ -197,6 +197,15 @@ def click(role, name, seconds=10):
     raise AssertionError(f"{role} {name} cannot be clicked")
 
 
+def click_away(name, title=None):
+    """Clicks the button that closes its window, and leaves that alone until it has gone: GTK 4.8.3 itself crashes when
+    it is asked for the children of a window that is just closing."""
+    click("push button", name)
+    time.sleep(1.5)
+    if title:
+        wait_no_window(title)
+
+
 def write(name, text, seconds=5):
     """Types into the entry whose row or label is called so."""
     def entry():
