@@ -13,7 +13,7 @@ struct _AivoConnectionDialog {
     AivoProfile *profile;       /* as it stands in the fields */
     gboolean secret_typed;      /* else the one that is kept stays */
     AivoDiagnosis *test;        /* under way */
-    GtkWidget *title, *save, *test_button, *test_spinner, *test_icon, *test_label, *test_box;
+    GtkWidget *title, *save, *test_button, *test_spinner, *test_icon, *test_label, *test_fix, *test_box;
     GtkWidget *name, *url, *protocol, *auth, *token, *secret, *user, *nsp, *path;
     GtkWidget *advanced, *ca, *cert, *key, *pin, *insecure, *proxy, *queue, *problem;
 };
@@ -124,7 +124,8 @@ static void update_visibility(AivoConnectionDialog *self)
     gtk_widget_set_visible(self->nsp, adw_combo_row_get_selected(ADW_COMBO_ROW(self->protocol)) == 0);
 }
 
-static void show_result(AivoConnectionDialog *self, const char *icon, const char *class, const char *text)
+static void show_result(AivoConnectionDialog *self, const char *icon, const char *class, const char *text,
+                        const char *fix)
 {
     static const char *const classes[] = {"success", "warning", "error"};
     for (size_t i = 0; i < G_N_ELEMENTS(classes); i++)
@@ -135,12 +136,14 @@ static void show_result(AivoConnectionDialog *self, const char *icon, const char
     gtk_widget_set_visible(self->test_icon, icon != NULL);
     gtk_label_set_text(GTK_LABEL(self->test_label), text ? text : "");
     gtk_widget_set_visible(self->test_label, text != NULL);
+    gtk_label_set_text(GTK_LABEL(self->test_fix), fix ? fix : "");
+    gtk_widget_set_visible(self->test_fix, fix && *fix);
 }
 
 static void changed(AivoConnectionDialog *self)
 {
     update_visibility(self);
-    show_result(self, NULL, NULL, NULL); /* it was about something else */
+    show_result(self, NULL, NULL, NULL, NULL); /* it was about something else */
     validate(self);
 }
 
@@ -163,17 +166,16 @@ static void test_over(AivoConnectionDialog *self)
 static void test_ended(AivoDiagnosis *test, AivoConnectionDialog *self)
 {
     const char *fix = aivo_diagnosis_get_fix(test);
-    g_autofree char *text = *fix ? g_strdup_printf("%s\n%s", aivo_diagnosis_get_summary(test), fix)
-                                 : g_strdup(aivo_diagnosis_get_summary(test));
+    const char *text = aivo_diagnosis_get_summary(test);
     switch (aivo_diagnosis_get_verdict(test)) {
     case AIVO_VERDICT_GOOD:
-        show_result(self, "emblem-ok-symbolic", "success", text);
+        show_result(self, "emblem-ok-symbolic", "success", text, fix);
         break;
     case AIVO_VERDICT_DEGRADED:
-        show_result(self, "dialog-warning-symbolic", "warning", text);
+        show_result(self, "dialog-warning-symbolic", "warning", text, fix);
         break;
     case AIVO_VERDICT_BAD:
-        show_result(self, "dialog-error-symbolic", "error", text);
+        show_result(self, "dialog-error-symbolic", "error", text, fix);
         break;
     }
     test_over(self);
@@ -183,7 +185,7 @@ static void run_test(AivoConnectionDialog *self, const char *secret)
 {
     self->test = aivo_diagnosis_new(self->profile, secret, AIVO_DIAGNOSIS_QUICK);
     g_signal_connect_object(self->test, "ended", G_CALLBACK(test_ended), self, 0);
-    show_result(self, NULL, NULL, _("Trying to connect…"));
+    show_result(self, NULL, NULL, _("Trying to connect…"), NULL);
     gtk_widget_set_visible(self->test_spinner, TRUE);
     gtk_spinner_start(GTK_SPINNER(self->test_spinner));
     gtk_widget_set_sensitive(self->test_button, FALSE);
@@ -258,7 +260,8 @@ static void aivo_connection_dialog_class_init(AivoConnectionDialogClass *class)
     G_OBJECT_CLASS(class)->dispose = dispose;
     gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_DIALOG);
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/connection-dialog.ui");
-    BIND(title), BIND(save), BIND(test_button), BIND(test_spinner), BIND(test_icon), BIND(test_label), BIND(test_box);
+    BIND(title), BIND(save), BIND(test_button), BIND(test_spinner), BIND(test_icon), BIND(test_label), BIND(test_fix),
+        BIND(test_box);
     BIND(name), BIND(url), BIND(protocol), BIND(auth), BIND(token), BIND(secret), BIND(user), BIND(nsp), BIND(path);
     BIND(advanced), BIND(ca), BIND(cert), BIND(key), BIND(pin), BIND(insecure), BIND(proxy), BIND(queue);
     BIND(problem);
