@@ -111,3 +111,33 @@ enum aivo_status aivo_client_queue_purge(struct aivo_client *c, const char *id, 
 {
     return c->queue ? aivo_queue_purge(c->queue, id, count, err) : no_queue(err);
 }
+
+static enum aivo_status take_filter(struct aivo_client *c, const struct aivo_outbox_filter *filter,
+                                    struct aivo_queue_where *where, struct aivo_error *err)
+{
+    const char *queue;
+    if (!c->queue)
+        return no_queue(err);
+    enum aivo_status status = aivo_outbox_take_filter(filter, where, &queue, err);
+    if (status == AIVO_OK && queue && (where->lane = aivo_queue_lane(c->queue, queue)) < 0)
+        return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "there is no queue '%.64s'", queue);
+    return status;
+}
+
+enum aivo_status aivo_client_queue_retry_where(struct aivo_client *c, const struct aivo_outbox_filter *filter,
+                                               uint64_t *count, struct aivo_error *err)
+{
+    struct aivo_queue_where where;
+    enum aivo_status status = take_filter(c, filter, &where, err);
+    return status == AIVO_OK ? aivo_queue_retry_where(c->queue, &where, count, err) : status;
+}
+
+enum aivo_status aivo_client_queue_purge_where(struct aivo_client *c, enum aivo_outbox_kind kind,
+                                               const struct aivo_outbox_filter *filter, uint64_t *count,
+                                               struct aivo_error *err)
+{
+    struct aivo_queue_where where;
+    enum aivo_status status = take_filter(c, filter, &where, err);
+    return status == AIVO_OK ? aivo_queue_purge_where(c->queue, kind == AIVO_OUTBOX_PENDING, &where, count, err)
+                             : status;
+}

@@ -203,18 +203,28 @@ void aivo_outbox_filter_init_sized(struct aivo_outbox_filter *filter, size_t siz
     aivo_sized_out(filter, size, &defaults, sizeof defaults);
 }
 
-static enum aivo_status take_filter(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,
-                                    struct aivo_queue_where *where, struct aivo_error *err)
+enum aivo_status aivo_outbox_take_filter(const struct aivo_outbox_filter *filter, struct aivo_queue_where *where,
+                                         const char **queue, struct aivo_error *err)
 {
     struct aivo_outbox_filter full = {.size = sizeof full};
-    if (!o->queue)
-        return read_only(err);
     if (filter &&
         !aivo_sized_in(&full, sizeof full, filter, filter->size, AIVO_SIZE_THROUGH(struct aivo_outbox_filter, limit)))
         return aivo_error_set(err, AIVO_E_INVALID, 0,
                               "struct aivo_outbox_filter was not filled with aivo_outbox_filter_init()");
-    *where = (struct aivo_queue_where){.event = full.event, .not_after_ms = full.not_after, .limit = full.limit};
-    return find_lane(o, full.queue, &where->lane, err);
+    *where =
+        (struct aivo_queue_where){.lane = -1, .event = full.event, .not_after_ms = full.not_after, .limit = full.limit};
+    *queue = full.queue;
+    return AIVO_OK;
+}
+
+static enum aivo_status take_filter(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,
+                                    struct aivo_queue_where *where, struct aivo_error *err)
+{
+    const char *queue;
+    if (!o->queue)
+        return read_only(err);
+    enum aivo_status status = aivo_outbox_take_filter(filter, where, &queue, err);
+    return status == AIVO_OK ? find_lane(o, queue, &where->lane, err) : status;
 }
 
 enum aivo_status aivo_outbox_retry_where(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,

@@ -78,6 +78,12 @@ enum aivo_status aivo_queue_retry_where(struct aivo_queue *q, const struct aivo_
                                         struct aivo_error *err);
 enum aivo_status aivo_queue_purge_where(struct aivo_queue *q, bool pending, const struct aivo_queue_where *where,
                                         uint64_t *count, struct aivo_error *err);
+/* The number of the queue that is named so; -1: there is none. */
+int aivo_queue_lane(const struct aivo_queue *q, const char *name);
+/* What a caller's filter (NULL: all) means; its queue, by name (NULL: all), is for the caller to find. AIVO_E_INVALID.
+ */
+enum aivo_status aivo_outbox_take_filter(const struct aivo_outbox_filter *filter, struct aivo_queue_where *where,
+                                         const char **queue, struct aivo_error *err);
 /* Whether sink.queued is to be called. */
 void aivo_queue_watch(struct aivo_queue *q, bool queued);
 

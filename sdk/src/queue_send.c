@@ -53,6 +53,15 @@ static bool make_text(const struct aivo_queue *q, const char *args, struct messa
     return true;
 }
 
+int aivo_queue_lane(const struct aivo_queue *q, const char *name)
+{
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        if (strcmp(q->lanes[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 static enum aivo_status find_lane(const struct aivo_queue *q, const struct aivo_send *how, struct job *job,
                                   struct aivo_error *err)
 {
@@ -64,10 +73,11 @@ static enum aivo_status find_lane(const struct aivo_queue *q, const struct aivo_
     job->order_key = how->order_key;
     job->collapse_key = how->collapse_key;
     const char *name = how->queue ? how->queue : "";
-    while (job->lane < q->lane_count && strcmp(q->lanes[job->lane].name, name) != 0)
-        job->lane++;
-    return job->lane < q->lane_count ? AIVO_OK
-                                     : aivo_error_set(err, AIVO_E_INVALID, 0, "there is no queue '%.64s'", name);
+    int lane = aivo_queue_lane(q, name);
+    if (lane < 0)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "there is no queue '%.64s'", name);
+    job->lane = (uint32_t)lane;
+    return AIVO_OK;
 }
 
 static enum aivo_status check_size(const struct message_text *t, struct aivo_error *err)

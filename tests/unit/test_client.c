@@ -505,6 +505,65 @@ static void test_durable(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A client that has the file retries and deletes what a filter means: dead letters by event, waiting messages by
+ * number; a queue that it does not have is refused, and so is a filter that was not filled. */
+static void test_queue_where(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct aivo_options o = options_on(loop);
+    o.queue.memory_only = true;
+    o.queue.max_retries = 1;
+    struct aivo_client *c = create(&o);
+    struct aivo_outbox_filter filter;
+    uint64_t count = 77;
+    static const char *const events[] = {"good", "bad", "bad"};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(aivo_client_send(c, events[i], "[]", NULL, NULL), AIVO_OK);
+    aivo_client_start(c);
+    int conn = scripted_accept(s);
+    for (int i = 0; i < 3; i++) {
+        char answer[64];
+        snprintf(answer, sizeof answer, "43%lu[{\"error\":\"no\"}]", strtoul(scripted_hear(s, conn) + 2, NULL, 10));
+        scripted_say(s, conn, answer);
+    }
+    wait_log("fate good dead");
+    for (int i = 0; i < 500 && count_log("fate bad dead") < 2; i++)
+        usleep(10000);
+    assert_int_equal(count_log("fate bad dead"), 2);
+    aivo_outbox_filter_init(&filter);
+    filter.queue = "none";
+    assert_int_equal(aivo_client_queue_retry_where(c, &filter, &count, NULL), AIVO_E_NOT_FOUND);
+    filter.queue = "";
+    filter.event = "good";
+    assert_int_equal(aivo_client_queue_retry_where(c, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 1);
+    assert_non_null(strstr(scripted_hear(s, conn), "[\"good\"]"));
+    filter.event = "bad";
+    filter.limit = 1;
+    assert_int_equal(aivo_client_queue_purge_where(c, AIVO_OUTBOX_DEAD, &filter, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 1);
+    /* The one that was sent again is in flight: it stays. */
+    assert_int_equal(aivo_client_queue_purge_where(c, AIVO_OUTBOX_PENDING, NULL, &count, NULL), AIVO_OK);
+    assert_int_equal(count, 0);
+    struct aivo_queue_stats stats;
+    assert_int_equal(aivo_client_queue_stats(c, &stats), AIVO_OK);
+    assert_int_equal(stats.pending, 1);
+    assert_int_equal(stats.dead, 1);
+    filter.size = 1;
+    assert_int_equal(aivo_client_queue_purge_where(c, AIVO_OUTBOX_DEAD, &filter, &count, NULL), AIVO_E_INVALID);
+    scripted_cut(s, conn, AIVO_E_CLOSED);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+    o = options_on(loop = scripted_loop(&s));
+    c = create(&o);
+    assert_int_equal(aivo_client_queue_retry_where(c, NULL, &count, NULL), AIVO_E_STATE);
+    assert_int_equal(aivo_client_queue_purge_where(c, AIVO_OUTBOX_DEAD, NULL, &count, NULL), AIVO_E_STATE);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+}
+
 /* Over a plain WebSocket a durable message is acknowledged by the PONG of the PING behind it; texts go as they are. */
 static void test_plain_websocket(void **state)
 {
@@ -643,6 +702,7 @@ int main(void)
         cmocka_unit_test_setup(test_retry_at_once, clear_log),
         cmocka_unit_test_setup(test_auth_refresh, clear_log),
         cmocka_unit_test_setup(test_durable, clear_log),
+        cmocka_unit_test_setup(test_queue_where, clear_log),
         cmocka_unit_test_setup(test_async, clear_log),
         cmocka_unit_test_setup(test_plain_websocket, clear_log),
         cmocka_unit_test_setup(test_bad_options, clear_log),

@@ -238,6 +238,17 @@ AIVO_API enum aivo_status aivo_client_queue_retry(struct aivo_client *client, co
 AIVO_API enum aivo_status aivo_client_queue_purge(struct aivo_client *client, const char *id, uint64_t *count,
                                                   struct aivo_error *err);
 
+/** As aivo_outbox_retry_where(), of a client that has the file. Waits for the disk. AIVO_E_NOT_FOUND: the filter names
+ * a queue that is not among the options. AIVO_E_STATE without a queue. */
+AIVO_API enum aivo_status aivo_client_queue_retry_where(struct aivo_client *client,
+                                                        const struct aivo_outbox_filter *filter, uint64_t *count,
+                                                        struct aivo_error *err);
+/** As aivo_outbox_purge_where(), of a client that has the file: of the waiting messages those in flight are left, and
+ *  no callback tells of the deleted ones. Otherwise as aivo_client_queue_retry_where(). */
+AIVO_API enum aivo_status aivo_client_queue_purge_where(struct aivo_client *client, enum aivo_outbox_kind kind,
+                                                        const struct aivo_outbox_filter *filter, uint64_t *count,
+                                                        struct aivo_error *err);
+
 /** As aivo_client_quality(), of which the caller knows the first size bytes. For bindings of other languages. */
 AIVO_API void aivo_client_quality_sized(struct aivo_client *client, struct aivo_quality *out, size_t size);
 /** A snapshot. */
