@@ -174,6 +174,112 @@ static void test_index_damaged(void **state)
     expect_moved_aside(b, moved, sizeof moved, 300, 300);
 }
 
+static off_t page_of_number(const char *file, size_t size, int number)
+{
+    char needle[220];
+    snprintf(needle, sizeof needle, "[%d,\"%0200d\"]", number, number);
+    const char *found = memmem(file, size, needle, strlen(needle));
+    assert_non_null(found);
+    return (found - file) / 4096 * 4096;
+}
+
+/* A page was written where another belongs: rows come twice and out of order, and all but those of the page that was
+ * there go on. */
+static void misplace(struct bench *b, int from, int to)
+{
+    static char all[1 << 20];
+    char moved[512];
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    int fd = open(b->path, O_RDWR);
+    ssize_t size = pread(fd, all, sizeof all, 0);
+    assert_true(size > 4096 && size < (ssize_t)sizeof all);
+    const char *page = all + page_of_number(all, (size_t)size, from);
+    assert_int_equal(pwrite(fd, page, 4096, page_of_number(all, (size_t)size, to)), 4096);
+    close(fd);
+    expect_moved_aside(b, moved, sizeof moved, 280, 299);
+}
+
+/* An earlier page in a later one's place. */
+static void test_page_repeated(void **state)
+{
+    misplace(*state, 20, 150);
+}
+
+/* A later page in an earlier one's place. */
+static void test_page_ahead(void **state)
+{
+    misplace(*state, 280, 40);
+}
+
+/* A message that the index of the order does not have would wait for ever: the file is made anew, with all of them. */
+static void test_index_incomplete(void **state)
+{
+    struct bench *b = *state;
+    char moved[512];
+    bench_open(b);
+    send_numbers(b, 1, 2);
+    bench_close(b);
+    sql(b->path, "PRAGMA writable_schema = ON;"
+                 "CREATE TABLE keep AS SELECT * FROM sqlite_schema WHERE name = 'message_order';"
+                 "DELETE FROM sqlite_schema WHERE name = 'message_order'");
+    sql(b->path, "CREATE TEMP TABLE one AS SELECT * FROM message WHERE seq = 1;"
+                 "UPDATE one SET seq = 1000, args = '[3]'; INSERT INTO message SELECT * FROM one");
+    sql(b->path, "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM keep; DROP TABLE keep");
+    expect_moved_aside(b, moved, sizeof moved, 3, 3);
+}
+
+/* Damage that appears while the file is in use: the send is refused, and the next one to open the file moves it aside
+ * and goes on, also where no check would find it. */
+static void test_damaged_in_use(void **state)
+{
+    struct bench *b = *state;
+    char moved[512], garbage[4096], mark[600];
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    bench_open(b);
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open(b->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'message_expiry'", -1, &s, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int page = sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    memset(garbage, 0xa5, sizeof garbage);
+    int fd = open(b->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, (off_t)(page - 1) * 4096), sizeof garbage);
+    close(fd);
+    sql(b->path, "PRAGMA user_version = 2"); /* a write of another: what the queue's connection remembers is void */
+    struct aivo_error err;
+    assert_int_equal(aivo_queue_send(b->q, "event", "[1]", NULL, &err), AIVO_E_STORE);
+    assert_non_null(strstr(err.message, "damaged"));
+    bench_close(b);
+    snprintf(mark, sizeof mark, "%s-damaged", b->path);
+    assert_int_equal(access(mark, F_OK), 0);
+    b->notice_count = 0;
+    expect_moved_aside(b, moved, sizeof moved, 300, 300);
+    assert_int_equal(access(mark, F_OK), -1);
+}
+
+/* The mark alone is enough: the file is larger than what is read through at opening, say. */
+static void test_marked(void **state)
+{
+    struct bench *b = *state;
+    char moved[512], mark[600];
+    bench_open(b);
+    send_numbers(b, 1, 3);
+    bench_close(b);
+    snprintf(mark, sizeof mark, "%s-damaged", b->path);
+    write_file(mark, "");
+    expect_moved_aside(b, moved, sizeof moved, 3, 3);
+    assert_int_equal(access(mark, F_OK), -1);
+}
+
 /* The tables of a queue are missing though the file says it is one. */
 static void test_without_tables(void **state)
 {
@@ -471,6 +577,11 @@ int main(void)
         TEST(test_truncated),
         TEST(test_garbage_inside),
         TEST(test_index_damaged),
+        TEST(test_page_repeated),
+        TEST(test_page_ahead),
+        TEST(test_marked),
+        TEST(test_index_incomplete),
+        TEST(test_damaged_in_use),
         TEST(test_without_tables),
         TEST(test_migration),
         TEST(test_migration_interrupted),

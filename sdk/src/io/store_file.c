@@ -177,6 +177,25 @@ void aivo_store_file_free_reserve(const char *path)
         unlink(name);
 }
 
+static bool mark_name(const char *path, char name[PATH_MAX + 16])
+{
+    return (size_t)snprintf(name, PATH_MAX + 16, "%s-damaged", path) < PATH_MAX + 16;
+}
+
+void aivo_store_file_mark(const char *path)
+{
+    char name[PATH_MAX + 16];
+    int fd = mark_name(path, name) ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600) : -1;
+    if (fd >= 0)
+        close(fd);
+}
+
+bool aivo_store_file_marked(const char *path)
+{
+    char name[PATH_MAX + 16];
+    return mark_name(path, name) && access(name, F_OK) == 0;
+}
+
 static void sync_directory(const char *path)
 {
     char *dir = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
@@ -220,6 +239,9 @@ enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, ch
         if (!rename_with(path, moved, "-wal") || !rename_with(path, moved, "-shm") || !rename_with(path, moved, ""))
             return aivo_error_set(err, AIVO_E_STORE, errno, "cannot move the damaged queue file %s aside: %s", path,
                                   strerror(errno));
+        char mark[PATH_MAX + 16];
+        if (mark_name(path, mark))
+            unlink(mark);
         sync_directory(path);
         return AIVO_OK;
     }

@@ -33,8 +33,12 @@ enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_s
 bool aivo_store_file_keep_reserve(const char *path, uint32_t bytes);
 void aivo_store_file_free_reserve(const char *path);
 
-/* Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken) and the same with
- * -wal and -shm, and syncs the directory. The new name is copied to moved. */
+/* PATH-damaged says that its writer met damage which no check at opening may find: opened next, it is moved aside. */
+void aivo_store_file_mark(const char *path);
+bool aivo_store_file_marked(const char *path);
+
+/* Removes the mark. Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken)
+ * and the same with -wal and -shm, and syncs the directory. The new name is copied to moved. */
 enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,
                                            struct aivo_error *err);
 

@@ -10,7 +10,9 @@
 
 /* Reading a larger file through takes longer than opening may: there only what is used is checked. */
 #define CHECKED_BYTES (64 << 20)
-#define BUSY_MS       2000 /* somebody's sqlite3 shell may hold the write lock for a moment */
+#define INDEX_BYTES                                                                                                    \
+    (8 << 20)        /* up to here the indexes are compared with the rows as well, which takes thrice as long */
+#define BUSY_MS 2000 /* somebody's sqlite3 shell may hold the write lock for a moment */
 
 /* What the second version of the schema has beside the first. Each index carries what is counted or chosen by, so that
  * opening and choosing never read the messages themselves. A lane is a named queue; gate is enum aivo_store_gate. */
@@ -81,13 +83,19 @@ void aivo_sql_close(struct aivo_store_db *db)
     db->sql = NULL;
 }
 
+/* A message that the index of the order does not have would never be sent. */
 static enum aivo_status check_pages(struct aivo_store_db *db, struct aivo_error *err)
 {
     struct stat st;
-    if (stat(db->path, &st) == 0 && st.st_size > CHECKED_BYTES)
+    if (!db->in_memory && aivo_store_file_marked(db->path))
+        return aivo_error_set(err, AIVO_E_CORRUPT, SQLITE_CORRUPT, "the queue's file %s was found damaged in use",
+                              db->path);
+    off_t size = stat(db->path, &st) == 0 ? st.st_size : 0;
+    if (size > CHECKED_BYTES)
         return AIVO_OK;
     sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(db->sql, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK)
+    const char *check = size > INDEX_BYTES ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)";
+    if (sqlite3_prepare_v2(db->sql, check, -1, &s, NULL) != SQLITE_OK)
         return aivo_sql_failure(db, "read", err);
     enum aivo_status status = AIVO_OK;
     const char *said = NULL;
@@ -222,6 +230,9 @@ enum aivo_status aivo_sql_info(struct aivo_store_db *db, struct aivo_store_info 
     info->departed = (uint64_t)departed;
     info->dead = (uint64_t)dead[0];
     info->last_seq = newest[0] > dead[1] ? newest[0] : dead[1];
+    if (info->last_seq > AIVO_SQL_SEQ_MAX)
+        return aivo_error_set(err, AIVO_E_CORRUPT, SQLITE_CORRUPT, "the queue's file %s is damaged: a row's number",
+                              db->path);
     info->newest_ms = held_within(newest[1]);
     info->saved_ms = held_within(clock[0]);
     info->saved_unix_ms = held_within(clock[1]);

@@ -1,12 +1,13 @@
 /* What can still be read of a damaged file is brought over into a new one. SQLite's own recovery needs tables that a
  * distribution's library need not have, so rows are walked by their number: what lies on a bad page gives an error and
- * is passed over, one number at a time. */
+ * is passed over, one number at a time. A page that lies where another belongs brings rows a second time, or in another
+ * order: what is there already is passed over, and the walk never begins again before the greatest number it saw. */
 #include "store_sqlite.h"
 
 #include "../error_internal.h"
 #include <string.h>
 
-#define BLIND_STEPS 100000 /* numbers tried behind the last row that could be read, when the greatest is not known */
+#define BLIND_STEPS 1000000 /* numbers tried one by one behind the last row that could be read; then it jumps */
 
 struct salvage {
     struct aivo_store_db *from, *into;
@@ -14,6 +15,7 @@ struct salvage {
     bool dead;
     uint32_t lanes; /* of the new file */
     uint64_t saved;
+    int64_t last_seq;         /* the greatest that was brought */
     struct aivo_error failed; /* the new file could not be written */
 };
 
@@ -38,7 +40,14 @@ static bool bring(struct salvage *s, sqlite3_stmt *found)
         row.fate = AIVO_FATE_UNREADABLE;
     if (row.lane >= s->lanes)
         row.lane = 0;
+    if (row.seq > AIVO_SQL_SEQ_MAX) /* its number is damaged: it comes behind what was before it */
+        row.seq = s->last_seq + 1;
     enum aivo_status status = s->dead ? insert_dead(s, &row) : aivo_sql_insert(s->into, &row, &s->failed);
+    if (status != AIVO_OK && (s->failed.code & 0xff) == SQLITE_CONSTRAINT) {
+        s->failed.status = AIVO_OK;
+        return true;
+    }
+    s->last_seq = row.seq > s->last_seq ? row.seq : s->last_seq;
     s->saved += status == AIVO_OK && !row.unreadable;
     return status == AIVO_OK;
 }
@@ -69,13 +78,14 @@ static void walk(struct salvage *s)
         return;
     }
     int64_t greatest = greatest_seq(s);
-    int64_t seq = 0;
+    int64_t seq = 0, jump = BLIND_STEPS;
     bool more = true;
     while (more) {
         sqlite3_bind_int64(range, 1, seq);
         int code;
         while (more && (code = sqlite3_step(range)) == SQLITE_ROW) {
-            seq = sqlite3_column_int64(range, 0);
+            int64_t at = sqlite3_column_int64(range, 0);
+            seq = at > seq ? at : seq;
             more = bring(s, range);
         }
         sqlite3_reset(range);
@@ -83,10 +93,17 @@ static void walk(struct salvage *s)
             break;
         /* A bad page: on, number by number, until a row can be read again. */
         bool found = false;
-        int64_t end = greatest > 0 ? greatest : seq + BLIND_STEPS;
-        while (more && !found && seq < end)
+        int64_t left = greatest > 0 ? greatest - seq : BLIND_STEPS;
+        for (int64_t step = 0; more && !found && step < left && step < BLIND_STEPS; step++)
             more = bring_one(s, point, ++seq, &found);
-        more = more && found;
+        if (found) {
+            jump = BLIND_STEPS;
+        } else if (greatest - seq > 1) { /* so far away only where the greatest number is itself damaged */
+            seq = greatest - seq > jump ? seq + jump : greatest - 1;
+            jump = jump > INT64_MAX / 2 ? jump : jump * 2;
+        } else {
+            break;
+        }
     }
     sqlite3_finalize(range);
     sqlite3_finalize(point);

@@ -9,6 +9,7 @@
 
 #define AIVO_SQL_APPLICATION 0x4169766f /* "Aivo": tells our files from other people's databases */
 #define AIVO_SQL_SCHEMA      2
+#define AIVO_SQL_SEQ_MAX     (INT64_C(1) << 52) /* a greater number is damage: nobody ever sent so many */
 
 #define AIVO_SQL_ROW                                                                                                   \
     "seq, id, created_ms, clock_ms, expires_ms, attempts, fate, last_error, event, args, lane, priority, gate,"        \
