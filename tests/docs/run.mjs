@@ -13,6 +13,7 @@
 //   <!-- docs: by PATH -->     that test runs it: the file must be there, and must have the block's first program in it
 //   <!-- docs: needs NAME -->  a program that a machine may lack: without it the block is a skip
 //   <!-- docs: program NAME --> a C program: it is built against the build's libaivo, and further blocks run it as ./NAME
+//   <!-- docs: without NAME --> that variable is not in the environment of the whole document
 // What a block leaves running in the background (its output in a file) is there for the next ones and ends with the document.
 // A block without a language that begins with a command is a mistake. The last line is "N passed, N failed, N skipped".
 import { spawn, spawnSync } from 'node:child_process';
@@ -27,6 +28,7 @@ const build = resolve(process.env.AIVO_BUILD ?? join(root, 'build/dev'));
 const SECRET = 'aivo-development-secret-do-not-use-in-production';
 const DOCUMENTED = '127.0.0.1:4003';
 const BLOCK_MS = 60000;
+const AT_ONCE = 6;
 const PROGRAMS = /^\s*(\$ |sudo |aivo(-\w+)? |cmake |tests\/|packaging\/|curl |redis|systemctl |journalctl |promtool |flatpak |apt |node |npm )/;
 
 let passed = 0;
@@ -108,8 +110,7 @@ function compare(expected, output) {
   return '';
 }
 
-let groups = []; // one a block: what it left behind ends with the document
-function runShell(script, { cwd, env, ms }) {
+function runShell(script, { cwd, env, groups, ms }) {
   return new Promise((done) => {
     const child = spawn('bash', ['-e', '-c', script], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     groups.push(child.pid);
@@ -141,8 +142,7 @@ function commandsOf(block) {
   return commands;
 }
 
-const free = new Map(); // a port in the documents -> one that nobody has
-async function withFreePorts(text) {
+async function withFreePorts(text, free) { // free: a port in the document -> one that nobody has
   for (const [documented] of text.matchAll(/\b(41|63)\d\d\b/g)) {
     if (free.has(documented)) continue;
     free.set(documented, await new Promise((done) => {
@@ -161,7 +161,7 @@ async function runBlock(block, options, port) {
   const commands = commandsOf(block);
   let before = 0;
   for (const [i, { command, expected }] of commands.entries()) {
-    const script = await withFreePorts(`(exit ${before}) || true; ${command}`.replaceAll(DOCUMENTED, `127.0.0.1:${port}`));
+    const script = await withFreePorts(`(exit ${before}) || true; ${command}`.replaceAll(DOCUMENTED, `127.0.0.1:${port}`), options.free);
     // "$?" in a further line is the code of the line before it.
     const full = command.trim() === 'echo $?' ? `echo ${before}` : script;
     const ms = forSeconds ? Number(forSeconds[1]) * 1000 : BLOCK_MS;
@@ -195,6 +195,9 @@ async function runDocument(file, port) {
     PATH: `${join(build, 'sdk')}:${join(build, 'server-stub')}:${join(build, 'gui/app')}:${process.env.PATH}`,
     NEXTAUTH_SECRET: SECRET, NO_COLOR: '1', SRC: root,
   };
+  delete env[text.match(/^<!-- docs: without (\w+) -->$/m)?.[1]];
+  const groups = []; // the processes of each block: what it left behind ends with the document
+  const free = new Map();
   for (const block of blocksOf(text)) {
     const where = `${name}:${block.line}`;
     const by = block.note.match(/^by (\S+)$/);
@@ -210,13 +213,12 @@ async function runDocument(file, port) {
       skipped += 1;
       console.log(`skip ${where}: needs ${needs[1]}, which is not on this machine`);
     } else if (block.language === 'sh' || block.language === 'console') {
-      verdict(where, await runBlock(block, { cwd, env }, port));
+      verdict(where, await runBlock(block, { cwd, env, groups, free }, port));
     } else if (block.language === '' && PROGRAMS.test(block.body[0] ?? '')) {
       verdict(where, `'${block.body[0].trim()}' is a command in a block that is not run: begin it with \`\`\`sh or \`\`\`console`);
     }
   }
   for (const group of groups) try { process.kill(-group, 'SIGTERM'); } catch { /* nothing was left */ }
-  groups = [];
   rmSync(cwd, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 
@@ -230,7 +232,10 @@ const port = await new Promise((done, fail) => {
 });
 const all = [...['README.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => existsSync(join(root, file))),
   ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`), 'tests/README.md'];
-for (const file of process.argv.length > 2 ? process.argv.slice(2) : all) await runDocument(resolve(root, file), port);
+const waiting = process.argv.length > 2 ? process.argv.slice(2) : all;
+await Promise.all(Array.from({ length: AT_ONCE }, async () => { // most of the time they wait for a connection
+  while (waiting.length) await runDocument(resolve(root, waiting.shift()), port);
+}));
 for (const folder of ['docs/internals', 'docs/adr']) {
   for (const name of readdirSync(join(root, folder))) {
     const file = join(root, folder, name);
