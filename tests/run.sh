@@ -74,7 +74,8 @@ packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates c
     libhiredis-dev libmsgpack-dev libcurl4-openssl-dev redis-server nginx-light
     libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme librsvg2-common fonts-dejavu-core
     libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
-    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish)
+    clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish
+    doxygen codespell)
 
 missing_packages() {
     local p
@@ -121,6 +122,16 @@ check_sizes() {
     long=$(git ls-files '*.c' '*.h' | grep -v '/lws_echo\.c$' | xargs awk -f tests/support/sizes.awk)
     [ -z "$long" ] || { echo "$long"; return 1; }
 }
+
+# Words that are no words, in documents, comments and texts. tests/docs/spelling.txt has what only looks wrong.
+check_spelling() {
+    git ls-files '*.md' '*.h' '*.c' '*.mjs' '*.sh' '*.py' '*.txt' '*.ui' '*.in' '*.1' 'packaging/*' |
+        grep -vE '/lws_echo\.c$|^tests/docs/spelling\.txt$|\.(png|svg)$' | while read -r f; do [ -f "$f" ] && echo "$f"; done |
+        xargs codespell --ignore-words=tests/docs/spelling.txt
+}
+
+# The API's reference: every public function, type and member is described, and every description fits.
+check_reference() { doxygen docs/Doxyfile; }
 
 # Lock files say what and with which digest, never from which address: that is the machine's to choose.
 check_locks() {
@@ -185,14 +196,21 @@ cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N 
     grep -iE 'skip|fail' "$log" | grep -vE '^[0-9]+ passed' | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
 }
 
-documents() { # PRESET: man pages, completions and docs/cli.md against what the programs say of themselves
-    local log=$logs/documents.log line
-    AIVO_BUILD=$root/build/$1 node tests/cli/docs.mjs >"$log" 2>&1
-    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-    # shellcheck disable=SC2086  # the numbers of "N passed, N failed"
-    set -- ${line//[^0-9 ]/}
-    [ "${2:-1}" -eq 0 ] || tail -n 40 "$log" | sed 's/^/    /'
-    grep FAILED "$log" | record documents "${1:-0}" "${2:-1}" 0
+# Each says "N passed, N failed, N skipped" at its end: man pages, completions and docs/cli.md against what the programs say of
+# themselves; whether anything is left out; the commands and links of every document.
+documents() { # PRESET
+    local script log line name
+    for script in tests/cli/docs.mjs tests/docs/complete.mjs tests/docs/run.mjs; do
+        name=documents-$(basename "$script" .mjs)
+        log=$logs/$name.log
+        AIVO_BUILD=$root/build/$1 node "$script" >"$log" 2>&1
+        line=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$log" | tail -n 1)
+        # shellcheck disable=SC2086  # the numbers of "N passed, N failed, N skipped"
+        set -- "$1" ${line//[^0-9 ]/}
+        [ "${3:-1}" -eq 0 ] || grep -A 25 FAILED "$log" | head -n 80 | sed 's/^/    /'
+        grep -E 'FAILED|^skip ' "$log" | record "$name" "${2:-0}" "${3:-1}" "${4:-0}"
+        set -- "$1"
+    done
 }
 
 prometheus() { # PRESET
@@ -234,6 +252,8 @@ check shellcheck check_shell
 check clang-format check_format
 check sizes check_sizes
 check lock-files check_locks
+check spelling check_spelling
+check api-reference check_reference
 
 presets=(dev asan tsan)
 [ $mode != quick ] || presets=(dev)
