@@ -264,7 +264,7 @@ static void flush_one(struct srv_engine *e, struct srv_session *s)
         srv_engine_fault(e, s, SRV_ERROR_SLOW_CONSUMER);
         srv_outq_keep_begun(&s->out, &e->pool); /* it would not read the others */
         s->farewell = "slow consumer";
-        srv_session_close(e, s, SRV_REASON_TRANSPORT_ERROR, SRV_WS_POLICY);
+        srv_session_close(e, s, SRV_REASON_FORCED_CLOSE, SRV_WS_POLICY);
     } else if (s->link) {
         s->link->ops->flush(s->link, &s->out);
     } else {

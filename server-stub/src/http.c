@@ -4,6 +4,7 @@
 #include "cluster.h"
 #include "conn.h"
 #include "hold.h"
+#include "outside.h"
 #include "request.h"
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,11 @@ static int metrics(struct srv_server *server, struct lws *wsi, const struct srv_
     aivo_buf_init(&body_text);
     struct srv_process process;
     srv_process_read(&process);
+    if (server->hub.outside) {
+        size_t in_flight, waiting;
+        srv_outside_counts(server->hub.outside, &in_flight, &waiting);
+        server->metrics.agent = (struct srv_metrics_agent){true, in_flight, waiting};
+    }
     if (text) {
         srv_metrics_text(&server->metrics, &body_text);
         srv_process_text(&process, &server->lag, &body_text);

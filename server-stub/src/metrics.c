@@ -199,6 +199,13 @@ static void text_redis(struct aivo_buf *out, const struct srv_metrics_redis *r)
     plain(out, "aivo_redis_dropped_total", "counter", "Messages not published: too many waited already.", r->dropped);
 }
 
+static void text_agent(struct aivo_buf *out, const struct srv_metrics_agent *a)
+{
+    plain(out, "aivo_agent_calls_in_flight", "gauge",
+          "Events that are with the outside agent, or about to be tried again.", a->calls_in_flight);
+    plain(out, "aivo_agent_calls_waiting", "gauge", "Events in line behind them.", a->calls_waiting);
+}
+
 void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
 {
     plain(out, "websocket_connections_total", "gauge", "Connections that are open now.", m->connections_active);
@@ -223,6 +230,8 @@ void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
     plain(out, "websocket_active_sessions", "gauge", "Agent sessions that are open now.", m->active_sessions);
     if (m->redis.wanted)
         text_redis(out, &m->redis);
+    if (m->agent.wanted)
+        text_agent(out, &m->agent);
 }
 
 static void json_member(struct aivo_buf *out, const char *name, bool *first)
@@ -342,5 +351,13 @@ void srv_metrics_json(const struct srv_metrics *m, uint64_t uptime_ms, uint64_t 
     json_u64(out, "activeSessions", m->active_sessions, &first);
     if (m->redis.wanted)
         json_redis(out, &m->redis, &first);
+    if (m->agent.wanted) {
+        bool first_call = true;
+        json_member(out, "agentCalls", &first);
+        aivo_buf_char(out, '{');
+        json_u64(out, "inFlight", m->agent.calls_in_flight, &first_call);
+        json_u64(out, "waiting", m->agent.calls_waiting, &first_call);
+        aivo_buf_char(out, '}');
+    }
     aivo_buf_char(out, '}');
 }

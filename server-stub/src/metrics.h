@@ -80,6 +80,11 @@ struct srv_metrics_redis {
     uint64_t published, received, dropped;
 };
 
+struct srv_metrics_agent {
+    bool wanted;                             /* shown at all: there is an AGENT_URL */
+    uint64_t calls_in_flight, calls_waiting; /* now */
+};
+
 struct srv_metrics {
     uint64_t connections_active; /* websocket_connections_total: Socket.IO sockets connected now */
     uint64_t connections;        /* websocket_connections_count: ever */
@@ -90,6 +95,7 @@ struct srv_metrics {
     uint64_t volatile_dropped; /* websocket_volatile_dropped_total: left out for connections that do not read */
     uint64_t active_sessions;  /* agent sessions that are open */
     struct srv_metrics_redis redis;
+    struct srv_metrics_agent agent;
     struct srv_metrics_histogram latency[SRV_EVENT_COUNT]; /* from the event's receipt to its handler's answer */
 };
 

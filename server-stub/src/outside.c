@@ -492,6 +492,12 @@ void srv_outside_destroy(struct srv_outside *o)
     uv_close((uv_handle_t *)&o->timer, freed);
 }
 
+void srv_outside_counts(const struct srv_outside *o, size_t *in_flight, size_t *waiting)
+{
+    *in_flight = o->flying_count;
+    *waiting = o->waiting_count;
+}
+
 enum srv_outside_status srv_outside_post(struct srv_outside *o, struct aivo_buf *body, void *user, uint64_t now_ms)
 {
     size_t len = body->len;

@@ -65,6 +65,9 @@ bool srv_outside_new(struct uv_loop_s *loop, struct srv_timers *timers, const st
  * NULL is fine. */
 void srv_outside_destroy(struct srv_outside *o);
 
+/* How many calls are with the agent, and how many in line. */
+void srv_outside_counts(const struct srv_outside *o, size_t *in_flight, size_t *waiting);
+
 /* Takes body over (and empties it) whatever happens. OK: done will be called. now_ms is monotonic. */
 enum srv_outside_status srv_outside_post(struct srv_outside *o, struct aivo_buf *body, void *user, uint64_t now_ms);
 

@@ -198,7 +198,12 @@ test("a thousand at once: never more than the bound in flight, all answered; ove
   agent.answer = (request, response) => setTimeout(() => agent.json(response, { n: request.body.data.input }), 300 * slow);
   const small = await served(t, agent, { AGENT_MAX_IN_FLIGHT: "2", AGENT_MAX_WAITING: "3" });
   const other = await connected(t, small.url, { transports: ["websocket"] });
-  const mixed = await Promise.all(Array.from({ length: 20 }, (_, input) => ask(other, "agent:tutor", { input })));
+  const all = Promise.all(Array.from({ length: 20 }, (_, input) => ask(other, "agent:tutor", { input })));
+  const gauges = async () => [await small.metric("aivo_agent_calls_in_flight"), await small.metric("aivo_agent_calls_waiting")].join();
+  await until(async () => (await gauges()) === "2,3", "two in flight, three in line");
+  assert.deepEqual((await (await fetch(`${small.url}/metrics`)).json()).agentCalls, { inFlight: 2, waiting: 3 });
+  const mixed = await all;
+  assert.equal(await gauges(), "0,0");
   const busy = mixed.filter((answer) => answer.error === "Agent is busy").length;
   assert.equal(busy, 15, "two in flight, three in line");
   assert.equal(mixed.length - busy, mixed.filter((answer) => "n" in answer).length);

@@ -253,6 +253,7 @@ static void slow_consumer(void **state)
     srv_engine_flush(&engine);
     assert_int_equal(closed_count, 1);
     assert_int_equal(metrics.errors[SRV_ERROR_SLOW_CONSUMER], 1);
+    assert_int_equal(why, SRV_REASON_FORCED_CLOSE);
     assert_int_equal(f->status, SRV_WS_POLICY);
     free(f);
 }
