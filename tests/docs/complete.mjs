@@ -3,7 +3,7 @@
 //   AIVO_BUILD=build/dev node tests/docs/complete.mjs
 //
 // - Every setting that aivo-server knows (--help, --check, .env.example) is in docs/server.md, and the other way round, with its
-//   default; so is every metric that it exports, every event it emits of its own, and every message of a limit.
+//   default; so is every metric that it exports, with its reasons and types, every event, and every kind of security event.
 // - Every source file of the SDK, the server, the command line and the desktop is named on a page of docs/internals, by its
 //   name or that of its module (`store_sqlite.c`, `store_*`, `store`); no page names a file that is not there.
 // - docs/README.md leads to every document, every decision in docs/adr has a number of its own, and no page's text
@@ -72,11 +72,21 @@ function metricsOf(...flagsOfServer) {
   });
 }
 // Nothing listens on port 1: the metrics of Redis are there whether or not it is.
-const metrics = [...(await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1')).matchAll(/^# TYPE (\w+) (\w+)/gm)];
+const exported = await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1');
+const metrics = [...exported.matchAll(/^# TYPE (\w+) (\w+)/gm)];
 check('docs/server.md has every metric', metrics.length < 15 ? [`only ${metrics.length} are exported`] :
   metrics.map(([, name]) => name).filter((name) => !named(server, name)));
 const rows = [...server.matchAll(/^\| ((?:`[a-z_]+`(?:, )?)+) \| (?:gauge|counter|histogram|as Prom)/gm)].flatMap(([, names]) => names.match(/[a-z_]+/g));
 check('docs/server.md has no other metric', without(rows, metrics.map(([, name]) => name)));
+
+const labels = [...exported.matchAll(/(?:reason|type)="([^"]+)"/g)].map(([, value]) => value);
+check('docs/server.md has every reason and type', labels.length < 15 ? [`only ${labels.length} are exported`] :
+  labels.filter((value) => !server.includes(`\`${value}\``)));
+const code = readdirSync(join(root, 'server-stub/src')).filter((name) => name.endsWith('.c')).map((name) => read(`server-stub/src/${name}`)).join('\n');
+const events = [...new Set([...code.matchAll(/"([a-z]+:[a-z]+)"/g)].map(([, name]) => name))].filter((name) => !/^(test|bench):/.test(name));
+check('docs/server.md has every event', events.length < 8 ? [`only ${events.length} are found`] : events.filter((name) => !server.includes(`\`${name}\``)));
+const kinds = [...read('server-stub/src/audit.c').matchAll(/\] = \{"(\w+)",/g)].map(([, name]) => name);
+check('docs/server.md has every kind of security event', kinds.length < 10 ? [`only ${kinds.length} are found`] : kinds.filter((name) => !server.includes(`\`${name}\``)));
 
 // ---- the modules
 

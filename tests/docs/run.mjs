@@ -181,7 +181,7 @@ function buildProgram(block, name, { cwd, env }) {
   const library = join(build, 'sdk');
   const built = spawnSync('cc', ['-std=gnu11', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Werror', `-I${join(root, 'sdk/include')}`,
     `${name}.c`, '-o', name, `-L${library}`, '-laivo', `-Wl,-rpath,${library}`], { cwd, env, encoding: 'utf8' });
-  return built.status === 0 ? '' : built.stderr;
+  return built.status === 0 ? '' : built.stderr || 'the compiler cannot be run';
 }
 
 async function runDocument(file, port) {
