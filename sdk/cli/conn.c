@@ -394,8 +394,12 @@ int cli_conn_failure_code(const struct aivo_error *why)
     case AIVO_E_NAMESPACE:
     case AIVO_E_PROTOCOL:
         return CLI_EXIT_REFUSED;
-    case AIVO_E_HTTP: /* an answer to the upgrade: bad request (protocol), unauthorized, forbidden */
-        return why->code == 400 || why->code == 401 || why->code == 403 ? CLI_EXIT_REFUSED : CLI_EXIT_NO_CONNECTION;
+    case AIVO_E_HTTP: /* an answer to the upgrade: no WebSocket (protocol), unauthorized, forbidden, as diagnose has it
+                       */
+        return (why->code >= 200 && why->code < 300) || why->code == 400 || why->code == 401 || why->code == 403 ||
+                       why->code == 426
+                   ? CLI_EXIT_REFUSED
+                   : CLI_EXIT_NO_CONNECTION;
     default:
         return CLI_EXIT_NO_CONNECTION;
     }

@@ -1,4 +1,5 @@
 /* The output half of report.h: standard output, standard error, the live line. */
+#include "render.h"
 #include "report.h"
 #include "text.h"
 #include <errno.h>
@@ -118,16 +119,12 @@ void cli_say(enum cli_log level, const char *format, ...)
     if (level > say_level) {
         return;
     }
-    char line[1024];
+    char text[1024], line[1024]; /* what a peer said may hold a token, or drive the terminal */
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *c = line; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    aivo_render_clean(text, line, sizeof(line));
     pthread_mutex_lock(&lock);
     if (live_on) {
         clear_live();

@@ -414,13 +414,81 @@ static void test_verdict(void **state)
     assert_string_equal(aivo_diagnose_stage_name((enum aivo_diagnose_stage)99), "unknown");
 }
 
+/* A port that says in HTTP that it speaks TLS; a page for browsers is not repeated. */
+static void test_pages(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"<html><title>400 The plain HTTP request was sent to HTTPS port</title>",
+                                         "Client sent an HTTP request to an HTTPS server.",
+                                         "<p>You're speaking plain HTTP to an SSL-enabled server port.",
+                                         "<html><title>400 Bad Request</title>", "no such tenant"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct diag_http http = {.how = DIAG_DONE, .status = 400, .retry_after_s = NAN, .limit_remaining = NAN};
+        snprintf(http.body, sizeof http.body, "%s", bodies[i]);
+        begin(AIVO_DIAGNOSE_HTTP);
+        diag_judge_http(&report, &server, &http, NULL);
+        const struct aivo_diagnose_result *r = diag_stage_end(&report, AIVO_DIAGNOSE_HTTP, 0, 1, NULL);
+        assert_string_equal(r->code, i < 3 ? "http-speaks-tls" : "http-bad-request");
+        assert_null(strstr(r->reason, "<html>"));
+        assert_int_equal(strstr(r->reason, "no such tenant") != NULL, i == 4);
+        diag_report_free(&report);
+    }
+}
+
+/* What is said to be done fits the case: where a redirect points to, which address refuses, what failed before. */
+static void test_fixes(void **state)
+{
+    (void)state;
+    const struct {
+        const char *location, *fix;
+    } redirects[] = {
+        {"https://srv.example/socket.io/", "Use https://"}, {"HTTPS://SRV.EXAMPLE", "Use https://"},
+        {"https://srv.example.org/", "has moved"},          {"https://login.example/?next=srv.example", "log in"},
+        {"http://srv.example/other", "has moved"},          {"", "Find out"}};
+    for (size_t i = 0; i < sizeof redirects / sizeof *redirects; i++) {
+        struct diag_http http = {.how = DIAG_DONE, .status = 302, .retry_after_s = NAN, .limit_remaining = NAN};
+        snprintf(http.location, sizeof http.location, "%s", redirects[i].location);
+        begin(AIVO_DIAGNOSE_HTTP);
+        diag_judge_http(&report, &server, &http, NULL);
+        const char *fix = diag_stage_end(&report, AIVO_DIAGNOSE_HTTP, 0, 1, NULL)->fix;
+        if (!strstr(fix, redirects[i].fix))
+            fail_msg("%s: %s", redirects[i].location, fix);
+        diag_report_free(&report);
+    }
+    for (int failed = 0; failed < 2; failed++) {
+        begin(AIVO_DIAGNOSE_HTTP);
+        struct diag_http http = {.how = failed ? DIAG_END : DIAG_DONE, .status = 101};
+        http.retry_after_s = http.limit_remaining = NAN;
+        diag_judge_http(&report, &server, &http, NULL);
+        diag_stage_end(&report, AIVO_DIAGNOSE_HTTP, 0, 1, NULL);
+        struct diag_polling polling = {.tried = true, .http = {.how = DIAG_END}};
+        diag_stage_fill(&report, AIVO_DIAGNOSE_POLLING);
+        diag_judge_polling(&report, &server, &polling);
+        const char *fix = diag_stage_end(&report, AIVO_DIAGNOSE_POLLING, 0, 1, NULL)->fix;
+        assert_non_null(strstr(fix, failed ? "failed as well" : "do not need it"));
+        diag_report_free(&report);
+    }
+    for (int six = 0; six < 2; six++) {
+        struct diag_tcp tcp = {.count = 1, .chosen = -1};
+        snprintf(tcp.address[0].at, sizeof tcp.address[0].at, six ? "[::1]:9" : "127.0.0.1:9");
+        tcp.address[0].how = DIAG_ERROR;
+        tcp.address[0].error = ECONNREFUSED;
+        begin(AIVO_DIAGNOSE_TCP);
+        diag_judge_tcp(&report, &server, &tcp);
+        const char *fix = diag_stage_end(&report, AIVO_DIAGNOSE_TCP, 0, 1, NULL)->fix;
+        assert_int_equal(strstr(fix, "IPv4 alone") != NULL, six);
+        diag_report_free(&report);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dns),     cmocka_unit_test(test_tcp),     cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_auth),    cmocka_unit_test(test_token),   cmocka_unit_test(test_httpdate),
-        cmocka_unit_test(test_probes),  cmocka_unit_test(test_texts),   cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_dns),     cmocka_unit_test(test_fixes),    cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_tcp),     cmocka_unit_test(test_tls),      cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_token),   cmocka_unit_test(test_httpdate), cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_texts),   cmocka_unit_test(test_bounds),   cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

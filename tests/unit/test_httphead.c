@@ -198,6 +198,8 @@ static void test_judge(void **state)
         {"HTTP/1.1 404 Not Found\r\n\r\n", NULL, AIVO_E_HTTP, 404, "check the URL's path"},
         {"HTTP/1.1 502 Bad Gateway\r\n\r\n", NULL, AIVO_E_HTTP, 502, "502 Bad Gateway"},
         {"HTTP/1.1 301 Moved\r\nLocation: https://x/\r\n\r\n", NULL, AIVO_E_HTTP, 301, "pointing to https://x/"},
+        {"HTTP/1.1 302 Found\r\nLocation: https://x/login?token=abc\r\n\r\n", NULL, AIVO_E_HTTP, 302,
+         "https://x/login; use"},
         {"HTTP/1.1 200 OK\r\n\r\n", NULL, AIVO_E_HTTP, 200, "no WebSocket server at this path"},
         {"HTTP/1.1 418\r\n\r\n", NULL, AIVO_E_HTTP, 418, "the server answered 418 to the WebSocket upgrade"},
     };

@@ -254,6 +254,10 @@ static void test_program_bytes(void **state)
     assert_false(aivo_quality_wants_path(&q, now + 150 * MS));
     now += 150 * MS;
     aivo_quality_wrote(&q, now);
+    for (int64_t t = 150 * MS; t < 3 * SECOND; t += 100 * MS) {
+        aivo_quality_tick(&q, now + t);
+        aivo_quality_deadline(&q, now + t);
+    }
     path.unacked = 1;
     path.retransmits = 3;
     path.last_data_recv_ms = path.last_ack_recv_ms = path.last_data_sent_ms = 4000;
@@ -313,6 +317,52 @@ static void test_suspend(void **state)
     assert_int_equal(s.local_stalls, 0);
     assert_int_equal(s.level, AIVO_LEVEL_EXCELLENT);
     assert_true(q.probe_due_us == now);
+}
+
+/* This process was stopped for ten seconds while a probe was under way: the time in which nobody could read is not the
+ * peer's, so nothing is suspect or dead, and the sample is left out. A link that is silent then is still found dead,
+ * also by a process that stands still time and again. */
+static void test_stopped(void **state)
+{
+    (void)state;
+    for (int silent = 0; silent < 3; silent++) {
+        struct aivo_quality_core q;
+        struct aivo_path path = {.rtt_us = 50000, .min_rtt_us = 48000};
+        int64_t now = START;
+        start(&q);
+        for (int i = 0; i < 10; i++)
+            now = answer_with(&q, now, 50, &path, &path);
+        aivo_quality_tick(&q, now);
+        now = send_probe(&q, now, &path);
+        assert_true(aivo_quality_deadline(&q, now + MS) < now + 1000 * MS);
+        now += 10000 * MS;
+        path.last_data_recv_ms = 9950;
+        if (silent == 0) {
+            aivo_quality_path(&q, now, &path);
+            assert_int_equal(aivo_quality_tick(&q, now), 0);
+            assert_true(aivo_quality_pong(&q, now + MS, q.probe_id, &path));
+            struct aivo_quality s = snapshot(&q, now + MS);
+            assert_int_equal(s.local_stalls, 1);
+            assert_int_equal(s.lost, 0);
+            assert_near(s.avg_latency_ms, 50);
+            assert_true(s.latency_ms < 1000);
+            assert_int_equal(s.level, AIVO_LEVEL_EXCELLENT);
+            continue;
+        }
+        int64_t resumed = now;
+        unsigned events = 0;
+        while (!(events & AIVO_QUALITY_DEAD) && now < resumed + 60000 * MS) {
+            path.last_data_recv_ms += 100;
+            aivo_quality_path(&q, now, &path);
+            events = aivo_quality_tick(&q, now);
+            int64_t due = aivo_quality_deadline(&q, now);
+            if (!(events & AIVO_QUALITY_DEAD))
+                now = (due > now ? due : now) + (silent == 2 ? 1500 * MS : 0);
+        }
+        assert_true(events & AIVO_QUALITY_DEAD);
+        assert_true(now > resumed + 3000 * MS);
+        assert_true(now < resumed + (silent == 2 ? 15000 : 6000) * MS);
+    }
 }
 
 /* A random link over a simulated day, driven by deadlines alone: the caller never spins, counts agree, figures stay
@@ -377,7 +427,8 @@ int main(void)
         cmocka_unit_test(test_step_response), cmocka_unit_test(test_needless_retransmits),
         cmocka_unit_test(test_hanging),       cmocka_unit_test(test_cut_link),
         cmocka_unit_test(test_program_bytes), cmocka_unit_test(test_local_stall),
-        cmocka_unit_test(test_suspend),       cmocka_unit_test(test_random_link),
+        cmocka_unit_test(test_stopped),       cmocka_unit_test(test_suspend),
+        cmocka_unit_test(test_random_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,8 +306,10 @@ static enum aivo_status refused(const struct aivo_http_head *head, struct aivo_e
     size_t len = head->reason_len < sizeof reason - 1 ? head->reason_len : sizeof reason - 1;
     memcpy(reason, head->reason, len);
     const char *location = head->status >= 300 && head->status < 400 ? aivo_http_field(head, "location", &len) : NULL;
-    if (location)
+    if (location) { /* without query and fragment, which may hold credentials */
         memcpy(where, location, len < sizeof where - 1 ? len : sizeof where - 1);
+        where[strcspn(where, "?#")] = '\0';
+    }
     return aivo_error_join(err, AIVO_E_HTTP, head->status, "the server answered ", aivo_decimal(number, head->status),
                            *reason ? " " : "", reason, " to the WebSocket upgrade", *where ? ", pointing to " : "",
                            where, status_hint(head->status), (char *)NULL);

@@ -13,6 +13,8 @@
 #define HANDLER_FIRST_US    1000000 /* a PING waits at most so long for the handler's answer */
 #define STALL_US            100000  /* so much after the deadline it was this process that was late */
 #define STALL_READ_MS       30      /* data lay in the kernel for so long before it was read */
+#define STOP_US             1000000 /* so much after it this process stood still: SIGSTOP, a debugger, a starved machine */
+#define STOPS_OF_A_PROBE    4       /* who stands still time and again does not keep a dead link alive */
 #define STALLS_IN_A_ROW     4       /* who is always late gets what there is */
 
 static int64_t timeout_us(const struct aivo_quality_core *q)
@@ -114,12 +116,30 @@ void aivo_quality_resumed(struct aivo_quality_core *q, int64_t now_us)
 
 /* ---- Time ---- */
 
-/* Called first at every entry. Whoever comes long after the deadline was kept from coming. */
+/* This process stood still: nobody was there to read an answer, so that time says nothing about the peer. */
+static void leave_out(struct aivo_quality_core *q, int64_t stood_us)
+{
+    if (q->probe == AIVO_QUALITY_SENT)
+        q->probe_sent_us += stood_us;
+    if (q->hanging)
+        q->hang_since_us += stood_us;
+    if (q->handler_waiting)
+        q->handler_sent_us += stood_us;
+    if (q->wrote_us != AIVO_QUALITY_NEVER)
+        q->wrote_us += stood_us;
+}
+
+/* Called first at every entry that judges. Whoever comes long after the deadline was kept from coming. */
 static void note_lateness(struct aivo_quality_core *q, int64_t now_us)
 {
-    if (q->promised_us != AIVO_QUALITY_NEVER && now_us - q->promised_us > STALL_US && q->probe == AIVO_QUALITY_SENT)
-        q->probe_late = true;
+    int64_t late_us = q->promised_us == AIVO_QUALITY_NEVER ? 0 : now_us - q->promised_us;
     q->promised_us = AIVO_QUALITY_NEVER;
+    if (late_us > STALL_US && q->probe == AIVO_QUALITY_SENT)
+        q->probe_late = true;
+    if (late_us >= STOP_US && q->stops < STOPS_OF_A_PROBE) {
+        q->stops++;
+        leave_out(q, late_us);
+    }
 }
 
 static bool retransmitted(const struct aivo_quality_core *q, const struct aivo_path *path)
@@ -297,6 +317,7 @@ static void begin_hanging(struct aivo_quality_core *q, int64_t now_us, uint64_t 
 bool aivo_quality_next_probe(struct aivo_quality_core *q, int64_t now_us, struct aivo_quality_probe *out)
 {
     tell(q, &(struct aivo_quality_call){.kind = 'N', .now_us = now_us});
+    note_lateness(q, now_us);
     expire(q, now_us);
     if (!q->options.enabled || !q->connected || q->dead)
         return false;
@@ -323,6 +344,7 @@ void aivo_quality_probe_sent(struct aivo_quality_core *q, int64_t now_us, uint64
     q->probe = AIVO_QUALITY_SENT;
     q->probe_sent_us = now_us;
     q->probe_late = false;
+    q->stops = 0;
     q->sent_with_path = path != NULL;
     if (path)
         q->sent_path = *path;
@@ -464,6 +486,7 @@ bool aivo_quality_handler_answer(struct aivo_quality_core *q, int64_t now_us, ui
                                  const struct aivo_quality_times *times)
 {
     tell(q, &(struct aivo_quality_call){.kind = 'A', .now_us = now_us, .id = id, .times = times});
+    note_lateness(q, now_us);
     expire(q, now_us);
     if (!q->handler_waiting || id != q->handler_id)
         return false;

@@ -86,6 +86,7 @@ struct aivo_quality_core {
     int64_t watched_us;     /* the last look at what is late */
     int64_t promised_us;    /* what deadline() said last */
     unsigned late_in_a_row; /* samples thrown away */
+    unsigned stops;         /* how often this process stood still while the probe was under way */
     bool stalled;           /* the last sample was */
     bool answers;           /* a probe was answered on this connection */
     bool suspect, dead;     /* the verdict; dead stays until disconnected() */

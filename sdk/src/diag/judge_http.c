@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const enum aivo_diagnose_verdict down = AIVO_DIAGNOSE_NO_CONNECTION, refused = AIVO_DIAGNOSE_REFUSED;
 
@@ -67,9 +68,22 @@ static void forbidden(struct diag_report *r, const struct diag_http *f, const ch
         "%s forbids the upgrade (%d)%s%s", who(r, f), f->status, origin ? " for origin " : "", origin ? origin : "");
 }
 
+/* nginx, Apache and Go's servers say so themselves. */
+static bool wants_tls(const struct diag_target *t, const struct diag_http *f)
+{
+    return !t->tls && (strstr(f->body, "HTTPS port") || strstr(f->body, "SSL-enabled server port") ||
+                       strstr(f->body, "to an HTTPS server"));
+}
+
 static void bad_request(struct diag_report *r, const struct diag_target *t, const struct diag_http *f,
                         const char *origin)
 {
+    bool page;
+    if (wants_tls(t, f)) {
+        diag_fail(r, down, "http-speaks-tls", "Use https:// or wss:// for this port.",
+                  "%s says that this port speaks TLS, not http", who(r, f));
+        return;
+    }
     switch (t->socketio ? engineio_code(f->body) : -1) {
     case 0:
         diag_fail(r, refused, "http-transport-disabled",
@@ -88,25 +102,34 @@ static void bad_request(struct diag_report *r, const struct diag_target *t, cons
                   "the server does not speak Engine.IO 4: \"%s\"", f->body);
         break;
     default:
+        page = *f->body == '\0' || *f->body == '<'; /* one for browsers says no more than its status */
         diag_fail(r, refused, "http-bad-request",
                   "Check the path, and whether the server, or what stands in front of it, wants a further header or "
                   "query.",
-                  "%s answered 400 Bad Request to the upgrade of %s%s%.160s", who(r, f), t->path, *f->body ? ": " : "",
-                  f->body);
+                  "%s answered 400 Bad Request to the upgrade of %s%s%.160s", who(r, f), t->path, page ? "" : ": ",
+                  page ? "" : f->body);
     }
+}
+
+/* Does a Location lead to the same host, by https? That is what a server does that wants TLS. */
+static bool same_host_by_tls(const struct diag_target *t, const char *location)
+{
+    size_t len = strlen(t->host);
+    if (strncasecmp(location, "https://", 8) != 0)
+        return false;
+    const char *host = location + 8 + (location[8] == '['); /* an IPv6 address stands in brackets */
+    return strncasecmp(host, t->host, len) == 0 && (host[len] == '\0' || strchr(":/?#]", host[len]));
 }
 
 static void redirected(struct diag_report *r, const struct diag_target *t, const struct diag_http *f)
 {
     const char *fix =
         *f->location
-            ? diag_text(r,
-                        "Use that address (without the query); for Socket.IO give its path by the path option. "
-                        "WebSocket clients do not follow redirects: it was %.200s",
-                        f->location)
+            ? "WebSocket clients follow no redirects. If the server has moved, use its new address (without the "
+              "query; for Socket.IO with the path by --path); if that is a page to log in at, what stands in "
+              "front of the server has to let its path through."
             : "Find out where it points to, and use that address: WebSocket clients do not follow redirects.";
-    bool to_tls = !t->tls && strncmp(f->location, "https://", 8) == 0;
-    if (to_tls)
+    if (!t->tls && same_host_by_tls(t, f->location))
         fix = diag_text(r, "Use https:// instead of http:// (it points to %.200s).", f->location);
     diag_fail(r, down, "http-redirect", fix, "the server redirects (%d) to %s", f->status,
               *f->location ? f->location : "an address that it does not name");
@@ -149,10 +172,12 @@ static void client_error(struct diag_report *r, const struct diag_target *t, con
         bad_request(r, t, f, origin);
         break;
     case 401:
-        diag_fail(r, refused, "http-401",
-                  "Give the credentials that are wanted, as a request header (Authorization) or a cookie.",
-                  "%s wants credentials with the request (401)%s%s", who(r, f), *f->www_authenticate ? ": " : "",
-                  f->www_authenticate);
+        diag_fail(
+            r, refused, "http-401",
+            "What stands in front of the server wants a login of its own: except the server's path from it (Socket.IO "
+            "has its own token), or give a program's client the header (Authorization) or cookie to send.",
+            "%s wants credentials with the request (401)%s%s", who(r, f), *f->www_authenticate ? ": " : "",
+            f->www_authenticate);
         break;
     case 403:
         forbidden(r, f, origin);
@@ -259,8 +284,11 @@ void diag_judge_http(struct diag_report *r, const struct diag_target *t, const s
         break;
     default:
         diag_fail(r, down, "http-hung-up",
-                  t->tls ? "Look at the log of the server, and of what stands in front of it."
-                         : "Is it the right port? If it speaks TLS, use https://; else look at the server's log.",
+                  t->tls
+                      ? "Check the path (many servers hang up where none of their services has it); else look at the "
+                        "log of the server, and of what stands in front of it."
+                      : "Check port and path: many servers hang up where none of their services has that path. If "
+                        "the port speaks TLS, use https://; else look at the server's log.",
                   "%s hung up without answering the WebSocket upgrade%s%s", whom, *f->error ? ": " : "", f->error);
     }
 }

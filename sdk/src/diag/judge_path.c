@@ -87,6 +87,8 @@ static void tcp_failed(struct diag_report *r, const struct diag_target *t, const
     case ECONNREFUSED:
         diag_fail(r, down, "tcp-refused",
                   t->via_proxy ? "Check the proxy's address and port, and that it runs."
+                  : *at == '[' ? "Start the server, or correct the port in the URL. If it runs, check which address it "
+                                 "listens on (ss -ltn): 0.0.0.0 and 127.0.0.1 are IPv4 alone, [::] is both."
                                : "Start the server, or correct the port in the URL. If it runs, check which address it "
                                  "listens on (ss -ltn): 127.0.0.1 is reached from its own machine only.",
                   "%s%s refuses connections: nothing listens there%s", who, at, all);

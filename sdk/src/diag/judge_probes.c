@@ -74,7 +74,8 @@ static void cause_warning(struct diag_report *r, const struct diag_target *t, co
                   t->via_proxy || t->tls
                       ? "Look at the load of the server's event loop, and of the proxies in front of it; or what lies "
                         "behind them is far away."
-                      : "Look at the load of the server's event loop: something blocks it.",
+                      : "Look at the load of the server's event loop (something blocks it), and at proxies in front of "
+                        "the server.",
                   "%s ms of the round trip are spent behind the first TCP peer, not in the network",
                   diag_ms(a, q->edge_ms));
         break;
@@ -191,9 +192,10 @@ static void sticky(struct diag_report *r, const struct diag_polling *f)
                   "%u of %u long-polling requests failed (status %d)", f->failed, f->requests, f->failed_status);
 }
 
+/* ": " and what was answered; a page for browsers says no more than its status. */
 static const char *clip(struct diag_report *r, const char *text)
 {
-    return diag_text(r, "%.120s", text);
+    return *text == '\0' || *text == '<' ? "" : diag_text(r, ": %.120s", text);
 }
 
 void diag_judge_polling(struct diag_report *r, const struct diag_target *t, const struct diag_polling *f)
@@ -218,8 +220,11 @@ void diag_judge_polling(struct diag_report *r, const struct diag_target *t, cons
         if (*f->set_cookie)
             diag_fact_text(r, "cookie", f->set_cookie);
     }
-    static const char use[] = "Clients that begin with WebSocket do not need it; JavaScript's begin with long-polling "
-                              "unless told otherwise (transports: [\"websocket\"]).";
+    const struct diag_stage *upgrade = &r->stages[AIVO_DIAGNOSE_HTTP];
+    const char *use = upgrade->finding_count > 0 && upgrade->findings[0].status == AIVO_DIAGNOSE_FAIL
+                          ? "The WebSocket upgrade failed as well: mend that first, then look again."
+                          : "Clients that begin with WebSocket do not need it; JavaScript's begin with long-polling "
+                            "unless told otherwise (transports: [\"websocket\"]).";
     if (h->how == DIAG_TIMEOUT)
         diag_warn(r, "polling-timeout", use, "long-polling was not answered within %u ms", (unsigned)t->timeout_ms);
     else if (h->how != DIAG_DONE)
@@ -228,13 +233,13 @@ void diag_judge_polling(struct diag_report *r, const struct diag_target *t, cons
         diag_warn(r, "polling-disabled", use, "the server does not offer long-polling");
     else if (h->status != 200)
         diag_warn(r, h->status == 429 ? "polling-rate-limited" : "polling-refused", use,
-                  "long-polling was answered %d %s: %s", h->status, h->reason, clip(r, h->body));
+                  "long-polling was answered %d %s%s", h->status, h->reason, clip(r, h->body));
     else if (f->protocol == 3)
         diag_warn(r, "engineio-version", "Update the server to Socket.IO 3 or later.",
                   "the server's long-polling speaks Engine.IO 3");
     else if (!f->opened)
-        diag_warn(r, "polling-not-engineio", use, "long-polling was not answered with an Engine.IO handshake: %s",
-                  clip(r, h->body));
+        diag_warn(r, "polling-not-engineio", use, "long-polling was not answered with an Engine.IO handshake%s",
+                  *h->body == '<' ? ", but with a page for browsers" : clip(r, h->body));
     if (f->opened) {
         sticky(r, f);
         cors(r, f);
