@@ -75,7 +75,7 @@ packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates c
     libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme librsvg2-common fonts-dejavu-core
     libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
     clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish
-    doxygen codespell)
+    doxygen codespell abigail-tools)
 
 missing_packages() {
     local p

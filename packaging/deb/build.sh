@@ -34,7 +34,11 @@ else
     tar -c --exclude=./build --exclude=node_modules . | tar -x -C "$tree" # an unpacked source archive
 fi
 cp -r "$tree/packaging/deb/debian" "$tree/debian"
-cp "$tree/packaging/systemd/aivo-server.service" "$tree/debian/aivo-server.service"
+cp "$tree"/packaging/systemd/aivo-server.{service,socket} "$tree/debian/"
+for name in libaivo libaivo-gtk; do # what is recorded of the interface, as Debian writes it
+    { echo "$name.so.0 ${name}0 #MINVER#" && echo "* Build-Depends-Package: $name-dev" &&
+        sed 's/^/ /' "$tree/tests/install/abi/$name.so.0.symbols"; } >"$tree/debian/${name}0.symbols"
+done
 
 cd "$tree"
 if [ $deps -eq 1 ]; then

@@ -125,11 +125,19 @@ static void raise_fd_limit(void)
 /* libwebsockets' own lines come to a function without a context, so there can be one server in a process. */
 static struct srv_server *library_speaks_to;
 
+/* libwebsockets 4.3 puts "[2026/11/23 01:49:07:1234] E: " before its lines, 4.1 nothing. */
+static const char *without_time(const char *text)
+{
+    const char *end = text[0] == '[' ? strstr(text, "] ") : NULL;
+    return end && end[2] && strncmp(end + 3, ": ", 2) == 0 ? end + 5 : text;
+}
+
 static void library_line(int level, const char *text)
 {
     struct srv_server *server = library_speaks_to;
     if (!server)
         return;
+    text = without_time(text);
     if (strncmp(text, "Ran out of header data space", 28) == 0) {
         srv_overflow(server); /* and has a line of its own in the log */
         return;
@@ -157,6 +165,9 @@ static bool start_lws(struct srv_server *server, char *error, size_t error_size)
         .keepalive_timeout = 30,
         .protocols = protocols,
         .retry_and_idle_policy = &no_validity_checks,
+        /* Or http_proxy of the environment is read. This server is no client: what counts is that both are set. */
+        .http_proxy_address = "",
+        .http_proxy_port = 1,
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
     };
     if (server->config->ssl_enabled)

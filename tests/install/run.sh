@@ -2,7 +2,7 @@
 # Installs a build into a folder, moves that folder, and builds programs against it as somebody else would: with
 # find_package(aivo), and with pkg-config.
 #
-#   tests/install/run.sh BUILD-FOLDER
+#   tests/install/run.sh BUILD-FOLDER [--record]     --record: only records the binary interface (tests/install/abi)
 set -euo pipefail
 build=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,6 +13,10 @@ DESTDIR='' cmake --install "$build" --prefix "$work/first" >"$work/install.log"
 mv "$work/first" "$work/prefix" # nothing in it may know where it was installed
 prefix=$work/prefix
 library=$(dirname "$(find "$prefix" -name libaivo.so)")
+if [ "${2-}" = --record ]; then
+    "$here/abi.py" "$prefix" --record
+    exit
+fi
 export LD_LIBRARY_PATH=$library
 
 echo "programs run from where they are installed"
@@ -28,6 +32,14 @@ done
 echo "only aivo_ symbols are exported"
 others=$(nm -D --defined-only "$library/libaivo.so" | awk '$3 !~ /^(aivo_|AIVO_0)/ {print $3}')
 [ -z "$others" ] || { echo "also exported: $others"; exit 1; }
+
+echo "the binary interface is the recorded one"
+status=0
+"$here/abi.py" "$prefix" || status=$?
+[ $status -eq 0 ] || [ $status -eq 77 ] || {
+    echo "Is that meant? Then record it: tests/install/run.sh BUILD-FOLDER --record, and say so in the CHANGELOG"
+    exit 1
+}
 
 echo "find_package(aivo)"
 cmake -S "$here/consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/consumer.log"
