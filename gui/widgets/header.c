@@ -62,9 +62,9 @@ static void measure(GtkLayoutManager *manager, GtkWidget *widget, GtkOrientation
         return;
     }
     enum shape shape = for_size < 0 ? ALL : shape_in(&p, for_size);
-    int name = height_of(p.name, -1), figure = height_of(p.figure, -1);
-    *minimum = shape == STACKED ? name + SPACING / 2 + figure
-                                : MAX(MAX(name, figure), shape == ALL ? height_of(p.picture, -1) : 0);
+    int name = height_of(p.name, -1), figure = height_of(p.figure, -1), picture = height_of(p.picture, -1);
+    /* As high without the picture as with it: a narrower header must not be lower, or GTK's sums do not come out. */
+    *minimum = MAX(shape == STACKED ? name + SPACING / 2 + figure : MAX(name, figure), picture);
     *natural = *minimum;
 }
 

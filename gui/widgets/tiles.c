@@ -90,11 +90,13 @@ static void measure(GtkLayoutManager *manager, GtkWidget *widget, GtkOrientation
     const AgkTiles *self = AGK_TILES(manager);
     struct tiles tiles = widths(widget);
     *minimum_baseline = *natural_baseline = -1;
+    int one_row = MAX(0, tiles.count * (tiles.natural + self->spacing) - self->spacing);
     if (orientation == GTK_ORIENTATION_HORIZONTAL) {
         *minimum = tiles.minimum;
-        *natural = MAX(0, tiles.count * (tiles.natural + self->spacing) - self->spacing);
+        *natural = one_row;
     } else {
-        *minimum = *natural = lay_out(self, widget, for_size < 0 ? tiles.minimum : for_size, FALSE);
+        /* Without a width GTK asks for what is enough in any: no width needs less than one that has a row for all. */
+        *minimum = *natural = lay_out(self, widget, for_size < 0 ? one_row : for_size, FALSE);
     }
 }
 

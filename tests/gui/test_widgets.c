@@ -192,6 +192,47 @@ static void test_badge(void **state)
     gtk_window_destroy(GTK_WINDOW(window));
 }
 
+/* What a widget says it needs at least without a width is enough in some width: below that GTK warns when a window
+ * takes its size from its content. */
+static void each_measured(GtkWidget *widget)
+{
+    int least, narrowest;
+    gtk_widget_measure(widget, GTK_ORIENTATION_VERTICAL, -1, &least, NULL, NULL, NULL);
+    gtk_widget_measure(widget, GTK_ORIENTATION_HORIZONTAL, -1, &narrowest, NULL, NULL, NULL);
+    for (int width = narrowest; width < narrowest + 600; width += 7) {
+        int height;
+        gtk_widget_measure(widget, GTK_ORIENTATION_VERTICAL, width, &height, NULL, NULL, NULL);
+        if (height < least) {
+            fail_msg("%s %s: %d high in a width of %d, %d without one", G_OBJECT_TYPE_NAME(widget),
+                     gtk_buildable_get_buildable_id(GTK_BUILDABLE(widget)), height, width, least);
+        }
+    }
+    for (GtkWidget *child = gtk_widget_get_first_child(widget); child; child = gtk_widget_get_next_sibling(child)) {
+        if (gtk_widget_should_layout(child)) {
+            each_measured(child);
+        }
+    }
+}
+
+static void test_measures(void **state)
+{
+    (void)state;
+    for (int compact = 0; compact < 2; compact++) {
+        for (int level = AIVO_LEVEL_OFFLINE; level <= AIVO_LEVEL_EXCELLENT; level++) {
+            GtkWidget *card = aivo_quality_card_new();
+            struct aivo_quality q = quality(level, 284);
+            q.cause_count = level == AIVO_LEVEL_POOR ? 1 : 0;
+            q.causes[0] = (struct aivo_quality_cause){AIVO_CAUSE_UPLINK_LOSS, 14.2};
+            g_object_set(card, "title", "learning.example.org", "compact", compact, "quality", &q, "state",
+                         level ? AIVO_LINK_CONNECTED : AIVO_LINK_RECONNECTING, "reason",
+                         level ? NULL : "The server cannot be reached: connection refused", NULL);
+            GtkWidget *window = show(card, 360, 300);
+            each_measured(card);
+            gtk_window_destroy(GTK_WINDOW(window));
+        }
+    }
+}
+
 /* ---- card ---- */
 
 /* The card with figures, its marks and causes; each figure's label says it in words. */
@@ -758,22 +799,14 @@ int main(void)
         return 1;
     }
     g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),
-                                       cmocka_unit_test(test_badge),
-                                       cmocka_unit_test(test_card),
-                                       cmocka_unit_test(test_ticking),
-                                       cmocka_unit_test(test_no_text_is_cut_off),
-                                       cmocka_unit_test(test_right_to_left),
-                                       cmocka_unit_test(test_themes),
-                                       cmocka_unit_test(test_large_text),
-                                       cmocka_unit_test(test_animations),
-                                       cmocka_unit_test(test_chart_keys),
-                                       cmocka_unit_test(test_chart_pointer),
-                                       cmocka_unit_test(test_chart_quality),
-                                       cmocka_unit_test(test_a_week),
-                                       cmocka_unit_test(test_series_object),
-                                       cmocka_unit_test(test_nothing_is_kept),
-                                       cmocka_unit_test(test_icons),
-                                       cmocka_unit_test(test_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),         cmocka_unit_test(test_badge),
+                                       cmocka_unit_test(test_measures),      cmocka_unit_test(test_card),
+                                       cmocka_unit_test(test_ticking),       cmocka_unit_test(test_no_text_is_cut_off),
+                                       cmocka_unit_test(test_right_to_left), cmocka_unit_test(test_themes),
+                                       cmocka_unit_test(test_large_text),    cmocka_unit_test(test_animations),
+                                       cmocka_unit_test(test_chart_keys),    cmocka_unit_test(test_chart_pointer),
+                                       cmocka_unit_test(test_chart_quality), cmocka_unit_test(test_a_week),
+                                       cmocka_unit_test(test_series_object), cmocka_unit_test(test_nothing_is_kept),
+                                       cmocka_unit_test(test_icons),         cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

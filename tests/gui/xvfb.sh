@@ -20,8 +20,11 @@ if ! read -r -t 20 number <"$work/display" || [ -z "$number" ]; then
 fi
 mkdir "$work/home" "$work/run"
 chmod 700 "$work/run"
-# No GL at all: cairo draws, and what a GL driver keeps until the end would look like a leak of ours.
-env -u WAYLAND_DISPLAY -u GTK_THEME DISPLAY=":$number" GDK_BACKEND=x11 GSK_RENDERER=cairo GDK_DEBUG=gl-disable GDK_DISABLE=gl LIBGL_ALWAYS_SOFTWARE=1 \
+# No GL at all: cairo draws, and what a GL driver keeps until the end would look like a leak of ours. GTK 4.14 took the
+# word from GDK_DEBUG to GDK_DISABLE, and complains of one it does not know.
+no_gl=GDK_DISABLE=gl
+! pkg-config --max-version=4.13.99 gtk4 2>/dev/null || no_gl=GDK_DEBUG=gl-disable
+env -u WAYLAND_DISPLAY -u GTK_THEME DISPLAY=":$number" GDK_BACKEND=x11 GSK_RENDERER=cairo "$no_gl" LIBGL_ALWAYS_SOFTWARE=1 \
     GSETTINGS_BACKEND=memory GTK_A11Y="${GTK_A11Y:-none}" \
     HOME="$work/home" XDG_RUNTIME_DIR="$work/run" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/home/.cache}" \
     LC_ALL=C.UTF-8 "$@"
