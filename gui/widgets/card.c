@@ -137,7 +137,12 @@ static void make_row(AivoQualityCard *self, struct cause_row *row)
                               TRUE, NULL);
     row->points = g_object_new(GTK_TYPE_LABEL, "xalign", 1.0, "valign", GTK_ALIGN_START, NULL);
     gtk_widget_add_css_class(row->points, "aivo-number");
-    gtk_box_append(GTK_BOX(row->box), row->icon);
+    /* In a box that has no baseline: GTK 4.8 adds an icon's up in one of its two sums only, and complains. */
+    GtkWidget *place = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
+    gtk_widget_set_layout_manager(place, g_object_new(AGK_TYPE_TILES, NULL));
+    gtk_widget_set_valign(place, GTK_ALIGN_START);
+    gtk_box_append(GTK_BOX(place), row->icon);
+    gtk_box_append(GTK_BOX(row->box), place);
     gtk_box_append(GTK_BOX(row->box), row->words);
     gtk_box_append(GTK_BOX(row->box), row->points);
     gtk_box_append(GTK_BOX(self->why), row->box);
