@@ -71,8 +71,8 @@ function metricsOf(...flagsOfServer) {
     });
   });
 }
-// Nothing listens on port 1: the metrics of Redis are there whether or not it is.
-const exported = await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1');
+// Nothing listens on port 1: the metrics of Redis and of an agent are there all the same.
+const exported = await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1', '--agent-url', 'http://127.0.0.1:1/');
 const metrics = [...exported.matchAll(/^# TYPE (\w+) (\w+)/gm)];
 check('docs/server.md has every metric', metrics.length < 15 ? [`only ${metrics.length} are exported`] :
   metrics.map(([, name]) => name).filter((name) => !named(server, name)));
