@@ -1,10 +1,11 @@
 // Redis away at the start, dying, coming back, refusing: local delivery goes on, metrics and /readyz tell, and afterwards
 // the cluster is whole again.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
-import { connected, event, request } from "./lib/aivo-server.mjs";
+import { AivoServer, connected, event, request } from "./lib/aivo-server.mjs";
 import { sleep, slow, until } from "./lib/process.mjs";
-import { ask, clusterServer, delivers, freePort, is, nodeServer, RedisServer } from "./lib/redis.mjs";
+import { ask, clusterServer, delivers, Emitter, freePort, is, nodeServer, RedisServer } from "./lib/redis.mjs";
 
 const readyz = async (server) => (await request(`${server.url}/readyz`)).body;
 
@@ -81,6 +82,29 @@ test("a name is resolved, another prefix is another cluster, and a user without 
   assert.equal(strange, 0);
   await until(() => /NOPERM/.test(narrow.stderr), "NOPERM");
   assert.equal(await narrow.metric("aivo_redis_connected"), 0);
+});
+
+// With the rules as docs/server.md has them: connected, broadcasts and claims of message ids; not a key or channel more.
+test("the documented rules of a Redis user suffice", async (t) => {
+  const documented = /^ +ACL SETUSER aivo on >PASSWORD (.+)$/m.exec(readFileSync(new URL("../../docs/server.md", import.meta.url), "utf8"));
+  assert.ok(documented, "docs/server.md has them");
+  const redis = await RedisServer.start(t, { args: ["--user", "aivo", "on", ">p", ...documented[1].split(" ")] });
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), REDIS_USERNAME: "aivo", REDIS_PASSWORD: "p" };
+  const servers = await Promise.all([AivoServer.start(t, env), AivoServer.start(t, env)]);
+  for (const server of servers) await is(server, 1);
+  const [a, b] = await Promise.all(servers.map((server) => connected(t, server.url)));
+  const got = Promise.all([a, b].map((socket) => event(socket, "told")));
+  new Emitter(redis.client()).to("learner:L1").emit("told", 1);
+  assert.deepEqual(await got, [1, 1]);
+  const message = { action: "start_session", messageId: "once" };
+  const first = await ask(a, "agent:learning", message);
+  assert.deepEqual(await ask(b, "agent:learning", message), first, "the other instance knows the answer");
+  for (const server of servers) {
+    assert.equal(await server.metric('websocket_errors_total{type="redis"}'), 0);
+    assert.doesNotMatch(server.stderr, /NOPERM/);
+  }
+  const log = await redis.client().call("ACL", "LOG");
+  assert.deepEqual(log, [], "Redis refused nothing");
 });
 
 test("a Node server that loses Redis as well: both go on alone and together again", async (t) => {
