@@ -31,6 +31,8 @@ enum aivo_status aivo_outbox_open(const char *path, bool writable, struct aivo_o
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     /* First as a reader: a tool neither makes files nor moves them aside. */
     enum aivo_status status = aivo_store_reader_open(path, &o->reader, err);
+    if (status == AIVO_OK && writable)
+        status = aivo_store_reader_check(o->reader, err);
     if (status == AIVO_OK && writable) {
         status = aivo_queue_open(&options, NULL, NULL, NULL, &o->queue, err);
         aivo_store_reader_close(o->reader); /* its schema may have been an older one */

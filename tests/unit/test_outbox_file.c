@@ -47,6 +47,30 @@ static bool see_line(void *user, const char *line, size_t len)
     return true;
 }
 
+/* A tool leaves a damaged file as it is: to move it aside is for the program whose file it is. */
+static void test_damaged(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_outbox *o = NULL;
+    struct aivo_error err;
+    char command[600];
+    bench_open(b);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(aivo_queue_send(b->q, "event", "[\"0123456789012345678901234567890123456789\"]", NULL, NULL),
+                         AIVO_OK);
+    bench_close(b);
+    FILE *f = fopen(b->path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -4096, SEEK_END), 0);
+    for (int i = 0; i < 4096; i++)
+        assert_int_equal(fputc(0xa5, f), 0xa5);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(aivo_outbox_open(b->path, true, &o, &err), AIVO_E_CORRUPT);
+    assert_null(o);
+    snprintf(command, sizeof command, "test -s '%s' && ! ls '%s' | grep -q corrupt", b->path, b->dir);
+    assert_int_equal(system(command), 0);
+}
+
 /* Two dead letters, one waiting, one behind its key, one in a named queue. */
 static void fill(struct bench *b)
 {
@@ -245,6 +269,6 @@ static void test_filters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_beside_the_writer), TEST(test_as_the_writer), TEST(test_no_queue),
-                                       TEST(test_filters)};
+                                       TEST(test_filters), TEST(test_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

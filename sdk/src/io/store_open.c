@@ -84,7 +84,7 @@ void aivo_sql_close(struct aivo_store_db *db)
 }
 
 /* A message that the index of the order does not have would never be sent. */
-static enum aivo_status check_pages(struct aivo_store_db *db, struct aivo_error *err)
+enum aivo_status aivo_sql_check(struct aivo_store_db *db, struct aivo_error *err)
 {
     struct stat st;
     if (!db->in_memory && aivo_store_file_marked(db->path))
@@ -266,7 +266,7 @@ static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_inf
     int64_t version = 0;
     enum aivo_status status = aivo_sql_identify(db, &empty, foreign, &version, err);
     if (status == AIVO_OK && !empty)
-        status = check_pages(db, err);
+        status = aivo_sql_check(db, err);
     if (status == AIVO_OK && !db->in_memory)
         status = use_wal(db, err);
     if (status == AIVO_OK && empty)

@@ -51,6 +51,11 @@ enum aivo_status aivo_store_reader_open(const char *path, struct aivo_store_read
     return AIVO_OK;
 }
 
+enum aivo_status aivo_store_reader_check(struct aivo_store_reader *r, struct aivo_error *err)
+{
+    return aivo_sql_check(&r->db, err);
+}
+
 void aivo_store_reader_close(struct aivo_store_reader *r)
 {
     if (!r)

@@ -15,6 +15,8 @@ struct aivo_store_counts {
 
 /* AIVO_E_NOT_FOUND: no such file; AIVO_E_CORRUPT: damaged, or no queue; AIVO_E_STORE. */
 enum aivo_status aivo_store_reader_open(const char *path, struct aivo_store_reader **out, struct aivo_error *err);
+/* AIVO_E_CORRUPT: a writer would move it aside. */
+enum aivo_status aivo_store_reader_check(struct aivo_store_reader *r, struct aivo_error *err);
 void aivo_store_reader_close(struct aivo_store_reader *r);
 /* The file's queues as they are now; the names stay until the next call. */
 enum aivo_status aivo_store_reader_lanes(struct aivo_store_reader *r, struct aivo_store_info *info,

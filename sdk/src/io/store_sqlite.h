@@ -83,6 +83,8 @@ enum aivo_status aivo_sql_ask(struct aivo_store_db *db, const char *sql, int64_t
 enum aivo_status aivo_sql_execute(struct aivo_store_db *db, const char *sql, struct aivo_error *err);
 
 /* store_open.c */
+/* AIVO_E_CORRUPT: what its size allows to look at is damaged, or it is marked so. */
+enum aivo_status aivo_sql_check(struct aivo_store_db *db, struct aivo_error *err);
 enum aivo_status aivo_sql_identify(struct aivo_store_db *db, bool *empty, bool *foreign, int64_t *version,
                                    struct aivo_error *err);
 enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct aivo_store_db **out,
