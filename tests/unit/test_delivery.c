@@ -368,6 +368,14 @@ static void test_clock_restarts(void **state)
     i = at(0, t + day);
     aivo_queue_clock_start(&c, &i, t + year, t + year, t);
     assert_int_equal(aivo_queue_clock_ms(&c), t + year + day);
+    /* It was ten days behind when it was stored, and was put right while nobody ran: nobody was away for ten days. */
+    i = at(0, t + 60000);
+    aivo_queue_clock_start(&c, &i, t, t, t - 10 * day);
+    assert_int_equal(aivo_queue_clock_ms(&c), t + 60000);
+    /* Still behind: what passed by it is what passed. */
+    i = at(0, t - 9 * day);
+    aivo_queue_clock_start(&c, &i, t, t, t - 10 * day);
+    assert_int_equal(aivo_queue_clock_ms(&c), t + day);
     /* The wall clock went back while nobody ran: it tells nothing, time stands. */
     i = at(0, t - day);
     aivo_queue_clock_start(&c, &i, t, t + 5000, t);

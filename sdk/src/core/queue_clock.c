@@ -4,9 +4,12 @@ void aivo_queue_clock_start(struct aivo_queue_clock *c, const struct aivo_instan
                             int64_t saved_ms, int64_t saved_unix_ms)
 {
     int64_t ms = at->unix_ms > newest_ms ? at->unix_ms : newest_ms;
-    /* What passed while nobody ran, as far as the wall clock tells; a wall clock that went back tells nothing. */
+    /* What passed while nobody ran, as far as the wall clock tells; a wall clock that went back tells nothing. One that
+     * has caught up with the queue's was most likely put right meanwhile: then it is believed. Were that wrong,
+     * messages would stay for as long as it was off, where the other guess would expire them early. */
     int64_t away_ms = at->unix_ms > saved_unix_ms ? at->unix_ms - saved_unix_ms : 0;
-    if (saved_unix_ms > 0 && saved_ms > 0 && saved_ms + away_ms > ms)
+    bool behind = at->unix_ms < saved_ms;
+    if (saved_unix_ms > 0 && saved_ms > 0 && behind && saved_ms + away_ms > ms)
         ms = saved_ms + away_ms;
     c->clock_us = ms * 1000;
     c->now_us = at->now_us;
