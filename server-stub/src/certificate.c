@@ -1,10 +1,12 @@
 #include "certificate.h"
 #include "server.h"
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CIPHERS                                                                                                        \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                         \
@@ -61,7 +63,9 @@ static bool explain(const struct srv_config *config, const char *what, const cha
     bool key = strcmp(what, "SSL_KEY_PATH") == 0;
     struct pem_content found = pem_content(path);
     const char *reason = words ? words : "cannot be used";
-    if (key && !found.key)
+    if (access(path, R_OK) != 0) /* a reload: before the start this was looked at */
+        reason = strerror(errno);
+    else if (key && !found.key)
         reason = "no complete PEM private key in this file";
     else if (!key && !found.certificate)
         reason = "no complete PEM certificate in this file";

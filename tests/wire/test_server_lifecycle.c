@@ -314,6 +314,9 @@ static void bad_certificates(void **state)
     assert_false(srv_tls_check(&config, error, sizeof error));
     assert_non_null(strstr(error, "SSL_CERT_PATH"));
     assert_non_null(strstr(error, ": no complete PEM certificate in this file"));
+    config.ssl_cert_path = "/nowhere/at/all.pem"; /* as when it is renewed by a move that is not over yet */
+    assert_false(srv_tls_check(&config, error, sizeof error));
+    assert_non_null(strstr(error, "/nowhere/at/all.pem: No such file or directory"));
     config.ssl_cert_path = certs.server;
     config.ssl_ca_path = certs.key;
     assert_false(srv_tls_check(&config, error, sizeof error));
