@@ -119,7 +119,7 @@ def find(role, name=None, where=None, text=None):
         return None
     for node in walk_shown(where):
         try:
-            if node.get_role_name() != role or (name is not None and node.get_name() != name):
+            if (role and node.get_role_name() != role) or (name is not None and node.get_name() != name):
                 continue
             if text is None or text in node.get_name() or text in (node.get_description() or ""):
                 return node
