@@ -48,6 +48,11 @@ static void measure(GtkWidget *widget, GtkOrientation orientation, int for_size,
         gtk_widget_measure(self->parts[i], orientation, -1, &unused, NULL, NULL, NULL);
 }
 
+static GtkSizeRequestMode get_request_mode(GtkWidget *widget)
+{
+    return gtk_widget_get_request_mode(AIVO_LAYER_BAR(widget)->legend);
+}
+
 static void size_allocate(GtkWidget *widget, int width, int height, int baseline)
 {
     (void)baseline;
@@ -117,6 +122,7 @@ static void aivo_layer_bar_class_init(AivoLayerBarClass *class)
     G_OBJECT_CLASS(class)->set_property = set_property;
     G_OBJECT_CLASS(class)->dispose = dispose;
     widget_class->measure = measure;
+    widget_class->get_request_mode = get_request_mode;
     widget_class->size_allocate = size_allocate;
     gtk_widget_class_set_css_name(widget_class, "layer-bar");
     gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_IMG);

@@ -21,7 +21,7 @@ def picture(name, settle=0.8):
     time.sleep(settle)
     path = os.path.join(OUT, f"monitor-{name}{'' if LOOK == 'light' else '-dark'}.png")
     subprocess.run(["import", "-window", "root", "-crop", "1080x860+0+0", "+repage", "-define", "png:exclude-chunks=all",
-                    "+dither", "-colors", "255", path], check=True)
+                    "-define", "png:compression-level=9", path], check=True)
 
 
 def prepare(port, slow_port):
@@ -51,8 +51,8 @@ def week():
         if 2900 < i < 2960 or 400 < i < 430:
             base += 330 + random.random() * 120
         worst = 4 if base < 100 else 3 if base < 250 else 2 if base < 500 else 1
-        values = {"time": at, "samples": 6, "min": base * 0.8, "p50": base, "p95": base * 1.5, "max": base * 2,
-                  "lost": int(random.random() < 0.03), "loss_samples": 6, "worst": worst, "events": 0}
+        values = {"time": at, "samples": 6, "least": base * 0.8, "p50": base, "p95": base * 1.5, "most": base * 2,
+                  "lost": int(random.random() < 0.03), "observed": 6, "worst": worst, "events": 0}
         row = {c: values[c] for c in columns if c in values}
         db.execute(f"INSERT OR REPLACE INTO minute ({','.join(row)}) VALUES ({','.join('?' * len(row))})",
                    list(row.values()))
