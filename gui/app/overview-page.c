@@ -57,11 +57,12 @@ static void add_spans(AivoOverviewPage *self)
     }
 }
 
-static void readout_changed(AivoOverviewPage *self)
+/* What is under the cursor the chart says itself. */
+static void summary_changed(AivoOverviewPage *self)
 {
-    g_autofree char *readout = NULL, *summary = NULL;
-    g_object_get(self->chart, "readout", &readout, "summary", &summary, NULL);
-    gtk_label_set_text(GTK_LABEL(self->readout), readout ? readout : summary ? summary : "");
+    g_autofree char *summary = NULL;
+    g_object_get(self->chart, "summary", &summary, NULL);
+    gtk_label_set_text(GTK_LABEL(self->readout), summary ? summary : "");
 }
 
 static void add_chart(AivoOverviewPage *self, GtkBox *box)
@@ -72,8 +73,7 @@ static void add_chart(AivoOverviewPage *self, GtkBox *box)
     g_settings_bind(settings, "excellent-ms", self->chart, "excellent-ms", G_SETTINGS_BIND_GET);
     g_settings_bind(settings, "good-ms", self->chart, "good-ms", G_SETTINGS_BIND_GET);
     g_settings_bind(settings, "fair-ms", self->chart, "fair-ms", G_SETTINGS_BIND_GET);
-    g_signal_connect_swapped(self->chart, "notify::readout", G_CALLBACK(readout_changed), self);
-    g_signal_connect_swapped(self->chart, "notify::summary", G_CALLBACK(readout_changed), self);
+    g_signal_connect_swapped(self->chart, "notify::summary", G_CALLBACK(summary_changed), self);
     gtk_box_insert_child_after(box, self->chart, gtk_widget_get_first_child(GTK_WIDGET(box)));
 }
 

@@ -13,7 +13,7 @@ struct _AivoPreferences {
 
 G_DEFINE_FINAL_TYPE(AivoPreferences, aivo_preferences, ADW_TYPE_PREFERENCES_WINDOW)
 
-static const guint history_days[] = {0, 1, 7, 30, 365, 1830};
+static const guint history_days[] = {0, 30}; /* none; as the recorder bounds it */
 
 /* ---------------------------------------------------------------- mappings */
 
