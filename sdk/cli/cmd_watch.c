@@ -128,6 +128,17 @@ static void on_sample(struct aivo_client *client, const struct aivo_quality *qua
     show(one);
 }
 
+/* The level, or whether an answer is overdue: between two samples only live lines have a place for it. */
+static void on_level(struct aivo_client *client, const struct aivo_quality *quality, void *user)
+{
+    (void)client;
+    struct watched *one = user;
+    if (one->watch->live && one->conn.connected && one->shown > 0) {
+        take(one, quality);
+        redraw(one->watch);
+    }
+}
+
 /* The client's own snapshot, whatever it is of. */
 static struct aivo_quality present(const struct watched *one)
 {
@@ -338,7 +349,7 @@ static int watch_all(struct watch *watch)
         struct watched *one = &watch->one[i];
         one->conn.on_change = on_change;
         one->conn.user = one;
-        aivo_client_on_quality(one->conn.client, on_sample, NULL, one);
+        aivo_client_on_quality(one->conn.client, on_sample, on_level, one);
         cli_conn_start(&one->conn);
     }
     watch_on(watch);

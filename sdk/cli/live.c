@@ -145,6 +145,9 @@ void cli_live_line(const struct cli_snapshot *snapshot, const struct cli_recent 
     char head[32];
     snprintf(head, sizeof(head), "%s %d", aivo_level_name(q->level), q->score);
     out[0] = '\0';
+    if (cli_columns(head) > left) { /* a very narrow terminal: the level alone */
+        snprintf(head, sizeof(head), "%s", aivo_level_name(q->level));
+    }
     if (cli_columns(head) > left) {
         return;
     }

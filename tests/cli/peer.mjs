@@ -6,6 +6,7 @@
 //   "path": "^/regex",                 answers 404 where the request's target does not match
 //   "silent": true,                    accepts and never answers
 //   "deaf": true,                      answers no PING
+//   "pongs": 5,                        answers so many PINGs and then none
 //   "open": [frame, ...],              sent when the WebSocket is open (each connection)
 //   "on": [{"text": "^regex", "reply": [frame, ...], "times": 1}, ...]   the first that matches and is not used up
 // }
@@ -38,6 +39,7 @@ function decode(buffer) {
 }
 
 function converse(socket, script, rules, server) {
+  let pongs = script.pongs ?? Infinity;
   let buffer = Buffer.alloc(0), open = false;
   const say = (frames, groups = []) => {
     for (const frame of frames) {
@@ -89,7 +91,7 @@ function converse(socket, script, rules, server) {
     const [frames, rest] = decode(buffer);
     buffer = rest;
     for (const { opcode, payload } of frames) {
-      if (opcode === 9 && !script.deaf) socket.write(encode(10, payload));
+      if (opcode === 9 && !script.deaf && pongs-- > 0) socket.write(encode(10, payload));
       if (opcode === 8) socket.end(encode(8, payload));
       if (opcode === 1) answer(payload.toString());
     }

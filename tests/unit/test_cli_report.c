@@ -243,6 +243,8 @@ static void test_live_look(void **state)
     cli_live_line(&s, &h, &(struct cli_look){.columns = 30, .colour = true}, line);
     assert_string_equal(line, "\033[32mGood 72\033[0m  112 ms");
     s = unknown();
+    cli_live_line(&s, &h, &(struct cli_look){.columns = 8}, line);
+    assert_string_equal(line, "Offline"); /* a very narrow terminal: the level alone */
     cli_live_line(&s, &h, &(struct cli_look){.columns = 80}, line);
     assert_string_equal(line, "Offline 0  reconnecting");
 }
