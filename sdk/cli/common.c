@@ -41,8 +41,8 @@ const struct cli_flag cli_common_flags[] = {
      protocols},
     {"json", CLI_FLAG_BOOL, AT(json), NULL, "machine-readable output, one JSON value a line", 0, 0, NULL},
     {"log", CLI_FLAG_CHOICE, AT(log), "LEVEL", "error, warn, info (default) or debug, on standard error", 0, 0, levels},
-    {"timeout", CLI_FLAG_NUMBER, AT(timeout_ms), "MS", "give up this long after the last progress (10000; 0: never)", 0,
-     86400000, NULL},
+    {"timeout", CLI_FLAG_NUMBER, AT(timeout_ms), "MS",
+     "give up this long after the last progress (10000, diagnose 5000; 0: never)", 0, 86400000, NULL},
 };
 #undef AT
 const size_t cli_common_flag_count = sizeof(cli_common_flags) / sizeof(cli_common_flags[0]);
