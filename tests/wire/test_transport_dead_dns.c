@@ -90,9 +90,10 @@ static int measure(void)
         worst_us = w.pong_us - sent_us > worst_us ? w.pong_us - sent_us : worst_us;
         wire_turn_ms(&w, 5);
     }
-    if (w.closed || w.pongs < 20)
+    /* A loop that waited for the resolver would be gone for its 5 s and more; a busy machine alone is not that slow. */
+    if (w.closed || w.pongs < 3)
         return 2;
-    if (worst_us > 200000)
+    if (worst_us > 900000)
         return 3;
     if (stuck.why.status != AIVO_E_TIMEOUT || !strstr(stuck.why.message, "looking up the name of dead.example:")) {
         fprintf(stderr, "%s\n", stuck.why.message);
@@ -101,7 +102,7 @@ static int measure(void)
     wire_free(&w);
     int64_t from_us = aivo_clock_us();
     t->destroy(net);
-    return aivo_clock_us() - from_us > 500000 ? 5 : GOOD;
+    return aivo_clock_us() - from_us > 2000000 ? 5 : GOOD;
 }
 
 /* The system's own resolver, with a name server that never answers: pings of another connection stay fast, the look-up
