@@ -13,7 +13,11 @@ dpkg-query -W libwebsockets-evlib-uv >/dev/null
 aivo --version
 [ -f /usr/share/man/man1/aivo.1.gz ]
 [ -f /etc/aivo/server.env ]
-[ -f /usr/lib/systemd/system/aivo-server.service ] || [ -f /lib/systemd/system/aivo-server.service ]
+for unit in service socket; do
+    [ -f /usr/lib/systemd/system/aivo-server.$unit ] || [ -f /lib/systemd/system/aivo-server.$unit ] || { echo "no aivo-server.$unit"; exit 1; }
+done
+[ "$(stat -c %a /etc/aivo/server.env)" = 640 ]
+dpkg-query -W -f='${Conffiles}' aivo-server | grep -q /etc/aivo/server.env
 aivo-server --check --env /etc/aivo/server.env >/dev/null
 aivo-server --port 0 >server.out 2>server.err &
 server=$!
