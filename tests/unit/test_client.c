@@ -525,7 +525,7 @@ static void test_queue_where(void **state)
     int conn = scripted_accept(s);
     for (int i = 0; i < 3; i++) {
         char answer[64];
-        snprintf(answer, sizeof answer, "43%lu[{\"error\":\"no\"}]", strtoul(scripted_hear(s, conn) + 2, NULL, 10));
+        snprintf(answer, sizeof answer, "43%lu[{\"error\":\"no\"}]", strtoul(scripted_hear(s, conn) + 3, NULL, 10));
         scripted_say(s, conn, answer);
     }
     wait_log("fate good dead");
