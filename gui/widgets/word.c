@@ -1,4 +1,6 @@
 #include "word.h"
+
+#include "style.h"
 #include <math.h>
 
 #define SMALLEST 0.25
@@ -43,12 +45,7 @@ static void snapshot(GtkWidget *widget, GtkSnapshot *snap)
     }
     float factor = fminf(1, room / (float)width);
     bool rtl = gtk_widget_get_direction(widget) == GTK_TEXT_DIR_RTL;
-    GdkRGBA colour;
-#if GTK_CHECK_VERSION(4, 10, 0)
-    gtk_widget_get_color(widget, &colour);
-#else
-    gtk_style_context_get_color(gtk_widget_get_style_context(widget), &colour);
-#endif
+    GdkRGBA colour = agk_style_text_colour(widget);
     gtk_snapshot_save(snap);
     gtk_snapshot_translate(
         snap, &GRAPHENE_POINT_INIT(rtl ? room - (float)width * factor : 0, (tall - (float)height * factor) / 2));

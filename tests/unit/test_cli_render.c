@@ -362,27 +362,12 @@ static void test_prometheus(void **state)
     assert_int_equal(heads, 1);
 }
 
-/* Every figure of the quality is explained. */
-static void test_explained(void **state)
-{
-    (void)state;
-    struct aivo_render_measure measures[AIVO_RENDER_MEASURES];
-    const struct aivo_quality quality = {.level = AIVO_LEVEL_GOOD};
-    size_t count = aivo_render_measures(&quality, measures);
-    for (size_t i = 0; i < count; i++) {
-        assert_non_null(aivo_render_explain_quality(measures[i].name));
-    }
-    assert_null(aivo_render_explain_quality("nothing"));
-    assert_non_null(aivo_render_explain_fact(AIVO_DIAGNOSE_PROBES, NULL, "min_ms"));
-    assert_null(aivo_render_explain_fact(AIVO_DIAGNOSE_DNS, NULL, "min_ms"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),  cmocka_unit_test(test_json),       cmocka_unit_test(test_markdown),
         cmocka_unit_test(test_text),   cmocka_unit_test(test_nagios),     cmocka_unit_test(test_nagios_stages),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_prometheus), cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_prometheus),
     };
     return cmocka_run_group_tests(tests, NULL, free_text);
 }

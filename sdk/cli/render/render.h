@@ -70,13 +70,6 @@ int aivo_render_nagios(FILE *out, const struct aivo_diagnose_report *report, con
 void aivo_render_prometheus(FILE *out, const struct aivo_diagnose_report *const *reports, const char *const *targets,
                             size_t count);
 
-/* ---- how figures come about (explain.c) ---- */
-
-/* NULL: there is nothing to explain about this fact. */
-const char *aivo_render_explain_fact(enum aivo_diagnose_stage stage, const char *list, const char *key);
-/* Of a member of struct aivo_quality, by its name in JSON ("p95_ms"); NULL: none is called so. */
-const char *aivo_render_explain_quality(const char *name);
-
 /* The figures of the quality in the order in which all formats have them. */
 struct aivo_render_measure {
     const char *name;  /* in JSON */

@@ -100,8 +100,8 @@ static void put_facts(FILE *out, const struct aivo_diagnose_result *result, cons
         }
         fprintf(out, "%*s", INDENT, "");
         put_words(out, line, INDENT, INDENT + 4, look->columns);
-        const char *why = aivo_render_explain_fact(result->stage, fact->list, fact->key);
-        if (why && (!fact->list || fact->item == 0)) {
+        const char *why = aivo_diagnose_fact_explain(result->stage, fact->list, fact->key);
+        if (*why && (!fact->list || fact->item == 0)) {
             fprintf(out, "%*s", INDENT + 4, "");
             put_words(out, why, INDENT + 4, INDENT + 4, look->columns);
         }

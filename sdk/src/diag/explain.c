@@ -16,8 +16,10 @@
 
 const struct diag_explanation diag_explanations[] = {
     {DNS, NULL, "host", "Host", "The name that was looked up: the server's, or the proxy's where there is one."},
-    {DNS, NULL, "ipv4_count", "IPv4 addresses", "How many the system's resolver (getaddrinfo) gave."},
-    {DNS, NULL, "ipv6_count", "IPv6 addresses", "How many the system's resolver (getaddrinfo) gave."},
+    {DNS, NULL, "ipv4_count", "IPv4 addresses",
+     "Addresses of the family IPv4 (A records) that the system's resolver (getaddrinfo) gave."},
+    {DNS, NULL, "ipv6_count", "IPv6 addresses",
+     "Addresses of the family IPv6 (AAAA records) that the system's resolver (getaddrinfo) gave."},
     {DNS, "addresses", "address", "Address",
      "In the order in which they are tried: families alternating, the system's "
      "first choice first."},
@@ -87,8 +89,7 @@ const struct diag_explanation diag_explanations[] = {
     {AUTH, NULL, "server_message", "Server's words", "The message of its refusal."},
     {AUTH, NULL, "server_data", "Server's data", "The data of its refusal, as JSON."},
     {AUTH, NULL, "clock_skew_s", "Clock skew",
-     "The server's Date minus this machine's clock when it came, seconds; exact "
-     "to about one. Unknown if nothing had a Date."},
+     "The Date of the server's answer less this machine's clock, to a second; not known where the answer has none."},
     {AUTH, NULL, "token", "Token",
      "JWT if what was given could be decoded as one, opaque if not, or none. Nothing is "
      "verified: that is the server's affair."},
@@ -111,36 +112,41 @@ const struct diag_explanation diag_explanations[] = {
      "Whether the intervals of loss and median became as narrow as was asked for."},
     {PROBES, NULL, "level", "Level", "Excellent above 80 points, Good above 60, Fair above 40, else Poor."},
     {PROBES, NULL, "score", "Score",
-     "100 minus what latency, jitter and loss take off; loss counts by the lower end of its "
-     "interval, and only from 10 observations on."},
-    {PROBES, NULL, "min_ms", "Least", "The least round trip of the last window (10 samples)."},
-    {PROBES, NULL, "avg_ms", "Mean", "Of the last window, without what a retransmit or a local stall spoiled."},
-    {PROBES, NULL, "p50_ms", "Median", "Of all round trips (the last 256)."},
-    {PROBES, NULL, "p95_ms", "95th percentile", "Of all round trips (the last 256): one in twenty took longer."},
+     "100 at 0 ms, 80 at 100, 60 at 250, 40 at 500, 20 at 1,000 (the mean of the last 10 clean round trips, linear in "
+     "between), less 4 points for each % of loss above 0.5 (at most 40; the lower end of its interval counts, from 10 "
+     "observations on), less at most 15 for jitter; smoothed."},
+    {PROBES, NULL, "min_ms", "Least", "Least of the last 10 clean round trips."},
+    {PROBES, NULL, "avg_ms", "Mean",
+     "Mean of the last 10 round trips; those with a retransmit, a full send buffer or a stall of this process in them "
+     "are left out."},
+    {PROBES, NULL, "p50_ms", "Median", "Of the last 256 round trips: half were faster."},
+    {PROBES, NULL, "p95_ms", "95th percentile",
+     "Of the last 256 round trips, between the two nearest: 95 of 100 were faster. With fewer than 20 it says little."},
     {PROBES, NULL, "p99_ms", "99th percentile",
-     "Of all round trips (the last 256): one in a hundred took longer; below 100 "
-     "probes mostly the longest."},
-    {PROBES, NULL, "jitter_ms", "Jitter", "Standard deviation of the last window."},
+     "Of the last 256 round trips, between the two nearest: 99 of 100 were faster. With fewer than 100 it says "
+     "little."},
+    {PROBES, NULL, "jitter_ms", "Jitter", "Standard deviation of the last 10 clean round trips."},
     {PROBES, NULL, "loss_pct", "Loss",
-     "Round trips that lost a packet, by the kernel's retransmit counters: TCP hides them "
-     "from everybody else."},
+     "Round trips that lost a packet, of those observed, by the kernel's retransmit counters (TCP_INFO): TCP repeats "
+     "what is lost, so no probe is missing."},
     {PROBES, NULL, "loss_low_pct", "Loss, at least", "Lower end of the 95 % Wilson interval of loss."},
     {PROBES, NULL, "loss_high_pct", "Loss, at most",
-     "Upper end of the 95 % Wilson interval of loss: with few probes it is "
-     "far from 0 even if nothing was lost."},
+     "Upper end of the same interval: more probes (--count, --until-confident) make it narrower."},
     {PROBES, NULL, "uplink_loss_pct", "Loss to the server",
      "Retransmits minus those that the server had already (DSACK), as "
      "a share of the segments sent."},
-    {PROBES, NULL, "downlink_loss_pct", "Loss from the server", "What remains of the round trips' loss."},
+    {PROBES, NULL, "downlink_loss_pct", "Loss from the server",
+     "What is left of the round trip's loss once the uplink's is taken out: 1 - (1 - loss) / (1 - up)."},
     {PROBES, NULL, "network_ms", "Network",
-     "The kernel's least round trip: the network up to the first TCP peer, which may "
-     "be a proxy."},
+     "The kernel's smoothed round trip less 40 ms for a delayed ACK, at least its least one (TCP_INFO): to the first "
+     "TCP peer, which may be a proxy."},
     {PROBES, NULL, "edge_ms", "Edge",
      "Mean minus network: proxies behind the first TCP peer, and the server's event loop."},
     {PROBES, NULL, "handler_ms", "Handler",
      "What an acknowledged quality_ping takes beyond a PING; unknown where the server "
      "does not answer it."},
-    {PROBES, NULL, "clock_offset_ms", "Clock offset", "The server's clock minus ours, by the times in quality_pong."},
+    {PROBES, NULL, "clock_offset_ms", "Clock offset",
+     "The server's timestamps in quality_pong less the middle of our own: right to half a round trip."},
     {PROBES, NULL, "loss_source", "Loss known by",
      "tcp: the kernel's counters; probes: unanswered probes, where the system "
      "has no counters."},
