@@ -13,18 +13,10 @@ server=$build/server-stub/aivo-server
 aivo=$build/sdk/aivo
 dashboard=packaging/grafana/aivo-server.json
 secret="dashboard-test-secret-0123456789abcdef"
-failures=0
 pids=()
 
-pass() { echo "ok - $*"; }
-fail() {
-    echo "FAILED - $*"
-    failures=$((failures + 1))
-}
-die() {
-    echo "FAILED - $*"
-    exit 1
-}
+# shellcheck source=tests/e2e/lib/prometheus.sh
+. tests/e2e/lib/prometheus.sh
 for tool in promtool prometheus curl jq redis-server; do
     command -v "$tool" >/dev/null || die "$tool is not installed"
 done
@@ -41,22 +33,6 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-until_true() { # SECONDS COMMAND...
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || return 1
-        sleep 0.2
-    done
-}
-
-# Which of a process's sockets listens: Prometheus and Redis do not say which port they got.
-port_of() { # PID
-    local inodes
-    inodes=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' | tr -dc '0-9\n')
-    awk -v list="$inodes" 'BEGIN { n = split(list, a, "\n"); for (i = 1; i <= n; i++) own[a[i]] = 1 }
-        $4 == "0A" && ($10 in own) { split($2, at, ":"); print at[2]; exit }' /proc/net/tcp
-}
 free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
 
 if promtool test rules packaging/prometheus/rules_test.yml >"$dir/rules" 2>&1; then pass "the rules' own tests"; else fail "$(cat "$dir/rules")"; fi
@@ -87,8 +63,7 @@ prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" -
     >"$dir/prometheus.log" 2>&1 &
 prometheus_pid=$!
 pids+=("$prometheus_pid")
-until_true 30 bash -c "$(declare -f port_of); [ -n \"\$(port_of $prometheus_pid)\" ]" || die "Prometheus did not start"
-port=$((16#$(port_of $prometheus_pid)))
+until_true 30 find_port "$prometheus_pid" || die "Prometheus did not start: $(tail -5 "$dir/prometheus.log")"
 
 # Load that leaves something in every metric, until the queries are done.
 load() {
@@ -110,7 +85,6 @@ pids+=($!)
 "$aivo" listen "${urls[0]}" --token-secret $secret --user listener --log error >/dev/null 2>&1 &
 pids+=($!)
 
-query() { curl -sS --max-time 5 --get --data-urlencode "query=$1" "http://127.0.0.1:$port/api/v1/query"; }
 has_numbers() { query "$1" | jq -e '.status == "success" and ([.data.result[] | .value[1] | select(. != "NaN")] | length) > 0'; }
 # shellcheck disable=SC2016  # these are names of Grafana, not of the shell
 concrete() { sed -e 's/\$__rate_interval/10s/g' -e 's/\$job/aivo-server/g' -e 's/\$instance/.*/g' <<<"$1"; }

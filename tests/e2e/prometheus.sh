@@ -11,17 +11,9 @@ set -u -o pipefail
 
 server=${1:-${AIVO_BUILD:-build/dev}/server-stub/aivo-server}
 secret=prometheus-test-secret-0123456789abcdef
-failures=0
 
-pass() { echo "ok - $*"; }
-fail() {
-    echo "FAILED - $*"
-    failures=$((failures + 1))
-}
-die() {
-    echo "FAILED - $*"
-    exit 1
-}
+# shellcheck source=tests/e2e/lib/prometheus.sh
+. "$(dirname "$0")/lib/prometheus.sh"
 for tool in promtool prometheus curl jq openssl; do
     command -v "$tool" >/dev/null || {
         echo "SKIP: $tool is not installed"
@@ -43,16 +35,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
-
-# until_true SECONDS COMMAND...: asks again until it succeeds.
-until_true() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || return 1
-        sleep 0.2
-    done
-}
 
 # ---------------------------------------------------------------- the server
 
@@ -177,17 +159,7 @@ prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" -
     >"$dir/prometheus.log" 2>&1 &
 prometheus_pid=$!
 
-# It does not say which port it got: look which of its sockets listens.
-find_port() {
-    local inodes
-    inodes=$(find "/proc/$prometheus_pid/fd" -lname 'socket:*' -printf '%l\n' | tr -dc '0-9\n')
-    port=$(awk -v list="$inodes" 'BEGIN { n = split(list, a, "\n"); for (i = 1; i <= n; i++) own[a[i]] = 1 }
-        $4 == "0A" && ($10 in own) { split($2, at, ":"); print at[2]; exit }' /proc/net/tcp)
-    [ -n "$port" ] && port=$((16#$port))
-}
-until_true 30 find_port || die "Prometheus did not start: $(tail -5 "$dir/prometheus.log")"
-find_port
-query() { curl -sS --max-time 5 --get --data-urlencode "query=$1" "http://127.0.0.1:$port/api/v1/query"; }
+until_true 30 find_port "$prometheus_pid" || die "Prometheus did not start: $(tail -5 "$dir/prometheus.log")"
 holds() { query "$1" | jq -e '.status == "success" and (.data.result | length) == 1 and .data.result[0].value[1] == "1"'; }
 if until_true 30 holds 'up{job="aivo"}'; then pass "up == 1"; else fail "up: $(query 'up{job="aivo"}')"; fi
 if until_true 10 holds 'websocket_connections_total'; then
