@@ -299,6 +299,35 @@ static double median(double *values, int count)
     return values[count / 2];
 }
 
+enum series { PLAIN, ONE, MANY, PLAIN_16, PLAIN_100, ASYNC, SERIES };
+
+/* The median of the rates, and of the ratios of the rounds to another series of the same rounds (their own: none). */
+static void print_series(double rates[SERIES][ROUNDS_MAX], int rounds, enum series which, enum series to,
+                         const char *name, const char *ratio_to)
+{
+    double rate[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    for (int i = 0; i < rounds; i++) {
+        rate[i] = rates[which][i];
+        ratio[i] = rates[which][i] / rates[to][i];
+    }
+    printf("%-44s %10.0f/s", name, median(rate, rounds));
+    if (to != which)
+        printf("   %.2f x %s", median(ratio, rounds), ratio_to);
+    printf("\n");
+}
+
+static void print_all(double rates[SERIES][ROUNDS_MAX], int rounds)
+{
+    printf("\nmedians of %d rounds, 200-byte messages, synchronous=FULL:\n", rounds);
+    print_series(rates, rounds, PLAIN, PLAIN, "plain SQLite, one row a commit", "");
+    print_series(rates, rounds, ONE, PLAIN, "queue, 1 thread", "plain SQLite (aim 0.9)");
+    print_series(rates, rounds, MANY, ONE, "queue, 16 threads", "one thread (aim 8)");
+    /* What 16 threads could reach if waking them cost nothing. */
+    print_series(rates, rounds, PLAIN_16, ONE, "plain SQLite, 16 rows a commit, no threads", "one thread");
+    print_series(rates, rounds, PLAIN_100, PLAIN_100, "plain SQLite, 100 rows a commit", "");
+    print_series(rates, rounds, ASYNC, PLAIN_100, "queue, send_async", "plain SQLite, 100 a commit (aim 0.4)");
+}
+
 int main(int argc, char **argv)
 {
     const char *dir = argc > 1 ? argv[1] : ".";
@@ -310,31 +339,22 @@ int main(int argc, char **argv)
     memset(args, 'x', 200);
     memcpy(args, "[\"", 2);
     memcpy(args + 198, "\"]", 2);
-    double base[ROUNDS_MAX], batch[ROUNDS_MAX], one[ROUNDS_MAX], many[ROUNDS_MAX], behind[ROUNDS_MAX];
-    double one_ratio[ROUNDS_MAX], many_ratio[ROUNDS_MAX], behind_ratio[ROUNDS_MAX];
+    static double rates[SERIES][ROUNDS_MAX];
     for (int i = 0; i < rounds; i++) {
-        base[i] = plain(path, seconds, 1);
-        one[i] = queue(path, seconds, 1);
-        many[i] = queue(path, seconds, 16);
-        batch[i] = plain(path, seconds, 100);
-        behind[i] = async(path, seconds);
-        behind_ratio[i] = behind[i] / batch[i];
-        one_ratio[i] = one[i] / base[i];
-        many_ratio[i] = many[i] / one[i];
-        printf("round %d: plain %.0f/s, queue 1 thread %.0f/s, 16 threads %.0f/s, plain 100 a commit %.0f/s, async "
-               "%.0f/s\n",
-               i + 1, base[i], one[i], many[i], batch[i], behind[i]);
+        rates[PLAIN][i] = plain(path, seconds, 1);
+        rates[ONE][i] = queue(path, seconds, 1);
+        rates[MANY][i] = queue(path, seconds, 16);
+        rates[PLAIN_16][i] = plain(path, seconds, 16);
+        rates[PLAIN_100][i] = plain(path, seconds, 100);
+        rates[ASYNC][i] = async(path, seconds);
+        printf(
+            "round %d: plain %.0f/s, queue 1 thread %.0f/s, 16 threads %.0f/s; plain 16 a commit %.0f/s; plain 100 a "
+            "commit %.0f/s, async %.0f/s\n",
+            i + 1, rates[PLAIN][i], rates[ONE][i], rates[MANY][i], rates[PLAIN_16][i], rates[PLAIN_100][i],
+            rates[ASYNC][i]);
     }
     remove_files(path);
-    printf("\nmedians of %d rounds, 200-byte messages, synchronous=FULL:\n", rounds);
-    printf("%-44s %10.0f/s\n", "plain SQLite, one row a commit", median(base, rounds));
-    printf("%-44s %10.0f/s   %.2f x plain SQLite (aim 0.9)\n", "queue, 1 thread", median(one, rounds),
-           median(one_ratio, rounds));
-    printf("%-44s %10.0f/s   %.2f x one thread (aim 8)\n", "queue, 16 threads", median(many, rounds),
-           median(many_ratio, rounds));
-    printf("%-44s %10.0f/s\n", "plain SQLite, 100 rows a commit", median(batch, rounds));
-    printf("%-44s %10.0f/s   %.2f x plain SQLite, 100 a commit (aim 0.4)\n", "queue, send_async",
-           median(behind, rounds), median(behind_ratio, rounds));
+    print_all(rates, rounds);
     by_rows(path, seconds);
     remove_files(path);
     return 0;

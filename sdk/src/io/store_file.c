@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,26 +123,34 @@ enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_id
     return AIVO_OK;
 }
 
+/* Asks for the number of the file alone. stat() asks for its times too, and a kernel with fine-grained timestamps
+ * (Linux 6.13) then has the next write change the inode and the next sync write it out: a fourth of a send's time. */
+static bool identity_of(const char *path, struct aivo_store_identity *out)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, path, 0, STATX_INO, &st) != 0)
+        return false;
+    *out = (struct aivo_store_identity){.dev = makedev(st.stx_dev_major, st.stx_dev_minor), .ino = st.stx_ino};
+    return true;
+}
+
 static bool same_file(const char *path, const struct aivo_store_identity *as)
 {
-    struct stat st;
-    return stat(path, &st) == 0 && st.st_dev == as->dev && st.st_ino == as->ino;
+    struct aivo_store_identity now;
+    return identity_of(path, &now) && now.dev == as->dev && now.ino == as->ino;
 }
 
 enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
                                            struct aivo_store_identity *log, struct aivo_error *err)
 {
     char name[PATH_MAX + 8];
-    struct stat st;
     if (!same_file(path, file))
         return aivo_error_set(
             err, AIVO_E_STORE, 0,
             "the queue's file %s was deleted or replaced while it was in use: nothing more can be kept", path);
     if ((size_t)snprintf(name, sizeof name, "%s-wal", path) >= sizeof name)
         return AIVO_OK;
-    if (log->ino == 0 && stat(name, &st) == 0)
-        *log = (struct aivo_store_identity){.dev = st.st_dev, .ino = st.st_ino};
-    if (log->ino != 0 && !same_file(name, log))
+    if ((log->ino != 0 || identity_of(name, log)) && !same_file(name, log))
         return aivo_error_set(
             err, AIVO_E_STORE, 0,
             "the queue's log %s was deleted or replaced while it was in use: nothing more can be kept", name);
