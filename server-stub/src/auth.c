@@ -158,25 +158,10 @@ static bool split(const char *token, size_t len, struct part parts[3])
     return true;
 }
 
-/* base64url without padding, as RFC 7515 wants it, appended decoded. */
-static bool decode_part(struct part part, struct aivo_buf *out)
-{
-    char plain[SRV_AUTH_MAX_TOKEN];
-    if (part.len > sizeof plain)
-        return false;
-    for (size_t i = 0; i < part.len; i++) {
-        char c = part.at[i];
-        if (c == '+' || c == '/' || c == '=')
-            return false;
-        plain[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
-    }
-    return aivo_base64_decode(out, plain, part.len);
-}
-
 static struct aivo_json decode_object(struct part part, struct aivo_buf *out)
 {
     struct aivo_json none = {AIVO_JSON_NONE, NULL, 0};
-    if (part.len == 0 || !decode_part(part, out) || out->failed || out->len == 0)
+    if (!aivo_base64url_decode(out, part.at, part.len) || out->len == 0)
         return none;
     struct aivo_json json = aivo_json_parse(out->data, out->len, NULL);
     return json.type == AIVO_JSON_OBJECT ? json : none;
@@ -236,7 +221,7 @@ static bool verify_public(const struct srv_auth *auth, const char *token, struct
     struct aivo_buf raw;
     aivo_buf_init(&raw);
     size_t signed_len = (size_t)(signature.at - token) - 1;
-    bool ok = decode_part(signature, &raw) && !raw.failed && raw.len > 0;
+    bool ok = aivo_base64url_decode(&raw, signature.at, signature.len) && raw.len > 0;
     if (ok && auth->algorithm == ES256) {
         size_t len = 0;
         unsigned char *der = es256_der(&raw, &len);

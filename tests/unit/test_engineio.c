@@ -412,6 +412,28 @@ static void test_base64_errors(void **state)
     aivo_buf_free(&out);
 }
 
+/* The other alphabet: its own two characters, and neither the first one's nor padding. */
+static void test_base64url(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"+//+", "-_/-", "-_+-", "Zg==", "Zm8=", "A", "AB", "AA A"};
+    struct aivo_buf out;
+    aivo_buf_init(&out);
+    char *exact = exact_copy("-__-Zg", 6);
+    assert_true(aivo_base64url_decode(&out, exact, 6));
+    assert_string_equal(out.data, "\xfb\xff\xfe"
+                                  "f");
+    free(exact);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        exact = exact_copy(bad[i], strlen(bad[i]));
+        if (aivo_base64url_decode(&out, exact, strlen(bad[i])))
+            fail_msg("accepted: %s", bad[i]);
+        assert_int_equal(out.len, 4);
+        free(exact);
+    }
+    aivo_buf_free(&out);
+}
+
 /* Random bytes of every length survive, appended to what is there. */
 static void test_base64_identity(void **state)
 {
@@ -454,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_handshake_identity),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_base64_errors),
+        cmocka_unit_test(test_base64url),
         cmocka_unit_test(test_base64_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

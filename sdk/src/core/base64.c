@@ -1,4 +1,4 @@
-/* RFC 4648, section 4: the alphabet with + and /. */
+/* RFC 4648: section 4, the alphabet with + and /; for decoding also section 5, the one with - and _. */
 #include "engineio.h"
 
 #define BAD 0xff
@@ -30,7 +30,7 @@ void aivo_base64_encode(struct aivo_buf *out, const void *data, size_t len)
     *to = '\0';
 }
 
-static unsigned sextet(char c)
+static inline unsigned sextet(char c, const char last[2])
 {
     if (c >= 'A' && c <= 'Z')
         return (unsigned)(c - 'A');
@@ -38,19 +38,18 @@ static unsigned sextet(char c)
         return (unsigned)(c - 'a' + 26);
     if (c >= '0' && c <= '9')
         return (unsigned)(c - '0' + 52);
-    return c == '+' ? 62 : c == '/' ? 63 : BAD;
+    return c == last[0] ? 62 : c == last[1] ? 63 : BAD;
 }
 
-bool aivo_base64_decode(struct aivo_buf *out, const char *text, size_t len)
+/* Without padding; last: the alphabet's last two. */
+static bool decode(struct aivo_buf *out, const char *text, size_t len, const char last[2])
 {
-    if (len && len % 4 == 0 && text[len - 1] == '=')
-        len -= len >= 2 && text[len - 2] == '=' ? 2 : 1;
     if (len % 4 == 1 || !aivo_buf_reserve(out, len / 4 * 3 + 2))
         return false;
     char *to = out->data + out->len;
     unsigned bits = 0, value = 0;
     for (size_t i = 0; i < len; i++) {
-        unsigned six = sextet(text[i]);
+        unsigned six = sextet(text[i], last);
         if (six == BAD)
             return false;
         value = (value << 6 | six) & 0xfff;
@@ -65,4 +64,16 @@ bool aivo_base64_decode(struct aivo_buf *out, const char *text, size_t len)
     out->len = (size_t)(to - out->data);
     *to = '\0';
     return true;
+}
+
+bool aivo_base64_decode(struct aivo_buf *out, const char *text, size_t len)
+{
+    if (len && len % 4 == 0 && text[len - 1] == '=')
+        len -= len >= 2 && text[len - 2] == '=' ? 2 : 1;
+    return decode(out, text, len, "+/");
+}
+
+bool aivo_base64url_decode(struct aivo_buf *out, const char *text, size_t len)
+{
+    return decode(out, text, len, "-_");
 }

@@ -66,5 +66,7 @@ void aivo_eio_handshake_encode(struct aivo_buf *out, const struct aivo_eio_hands
 /* RFC 4648 base64 with padding; decoding takes unpadded text too, and refuses anything else. */
 void aivo_base64_encode(struct aivo_buf *out, const void *data, size_t len);
 bool aivo_base64_decode(struct aivo_buf *out, const char *text, size_t len);
+/* The alphabet with - and _, as JSON Web Tokens have it: padding is refused as well. */
+bool aivo_base64url_decode(struct aivo_buf *out, const char *text, size_t len);
 
 #endif

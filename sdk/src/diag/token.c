@@ -1,23 +1,8 @@
 #include "token.h"
 
-#include "engineio.h"
-#include "json.h"
+#include "webtoken.h"
 #include <stdio.h>
 #include <string.h>
-
-#define TOKEN_MAX 65536 /* bytes of a token that is looked into */
-
-/* base64url without padding -> bytes. */
-static bool decode_part(const char *text, size_t len, struct aivo_buf *out)
-{
-    struct aivo_buf plain = {0};
-    aivo_buf_clear(out);
-    for (size_t i = 0; i < len; i++)
-        aivo_buf_char(&plain, text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
-    bool ok = len > 0 && !plain.failed && aivo_base64_decode(out, plain.data, plain.len);
-    aivo_buf_free(&plain);
-    return ok;
-}
 
 static void copy_text(const struct aivo_json *object, const char *key, char *out, size_t room)
 {
@@ -30,42 +15,22 @@ static void copy_text(const struct aivo_json *object, const char *key, char *out
     aivo_buf_free(&text);
 }
 
-static int64_t seconds(const struct aivo_json *object, const char *key)
-{
-    double value;
-    struct aivo_json number = aivo_json_get(object, key);
-    if (number.type != AIVO_JSON_NUMBER || !aivo_json_double(&number, &value) || !(value > 0 && value < 1e15))
-        return 0;
-    return (int64_t)value;
-}
-
 static bool decode(const char *text, size_t len, struct diag_token *out)
 {
-    struct aivo_buf part = {0};
-    const char *first = memchr(text, '.', len);
-    const char *second = first ? memchr(first + 1, '.', len - (size_t)(first + 1 - text)) : NULL;
-    bool ok = second && len <= TOKEN_MAX && !memchr(second + 1, '.', len - (size_t)(second + 1 - text));
-    struct aivo_json json = {AIVO_JSON_NONE, NULL, 0};
-    if (ok && decode_part(text, (size_t)(first - text), &part))
-        json = aivo_json_parse(part.data, part.len, NULL);
-    ok = ok && json.type == AIVO_JSON_OBJECT;
-    if (ok)
-        copy_text(&json, "alg", out->algorithm, sizeof out->algorithm);
-    json.type = AIVO_JSON_NONE;
-    if (ok && decode_part(first + 1, (size_t)(second - first - 1), &part))
-        json = aivo_json_parse(part.data, part.len, NULL);
-    ok = ok && json.type == AIVO_JSON_OBJECT;
+    struct aivo_webtoken jwt;
+    bool ok = aivo_webtoken_decode(&jwt, text, len);
     if (ok) {
-        out->exp_s = seconds(&json, "exp");
-        out->nbf_s = seconds(&json, "nbf");
-        out->iat_s = seconds(&json, "iat");
-        copy_text(&json, "iss", out->issuer, sizeof out->issuer);
-        copy_text(&json, "aud", out->audience, sizeof out->audience);
-        copy_text(&json, "userId", out->subject, sizeof out->subject);
+        copy_text(&jwt.header, "alg", out->algorithm, sizeof out->algorithm);
+        out->exp_s = aivo_webtoken_time(&jwt, "exp");
+        out->nbf_s = aivo_webtoken_time(&jwt, "nbf");
+        out->iat_s = aivo_webtoken_time(&jwt, "iat");
+        copy_text(&jwt.claims, "iss", out->issuer, sizeof out->issuer);
+        copy_text(&jwt.claims, "aud", out->audience, sizeof out->audience);
+        copy_text(&jwt.claims, "userId", out->subject, sizeof out->subject);
         if (!*out->subject)
-            copy_text(&json, "sub", out->subject, sizeof out->subject);
+            copy_text(&jwt.claims, "sub", out->subject, sizeof out->subject);
     }
-    aivo_buf_free(&part);
+    aivo_webtoken_free(&jwt);
     return ok;
 }
 
