@@ -3,6 +3,7 @@
 
 #include "../error_internal.h"
 #include "store_file.h"
+#include "store_log.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -265,6 +266,9 @@ static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_inf
     sqlite3_busy_timeout(db->sql, BUSY_MS);
     int64_t version = 0;
     enum aivo_status status = aivo_sql_identify(db, &empty, foreign, &version, err);
+    if (status == AIVO_OK && !db->in_memory && aivo_store_log_broken(db->path)) /* may be all that an empty file has */
+        status = aivo_error_set(err, AIVO_E_CORRUPT, SQLITE_CORRUPT,
+                                "the log of the queue's file %s is damaged before its end", db->path);
     if (status == AIVO_OK && !empty)
         status = aivo_sql_check(db, err);
     if (status == AIVO_OK && !db->in_memory)

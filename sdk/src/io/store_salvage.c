@@ -5,6 +5,7 @@
 #include "store_sqlite.h"
 
 #include "../error_internal.h"
+#include "store_log.h"
 #include <string.h>
 
 #define BLIND_STEPS 1000000 /* numbers tried one by one behind the last row that could be read; then it jumps */
@@ -142,7 +143,7 @@ static void bring_all(struct salvage *s, int64_t version)
     walk(s);
 }
 
-uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved)
+static uint64_t salvage_once(struct aivo_store_db *into, const char *moved)
 {
     struct aivo_store_db from = {.path = (char *)moved, .lock = -1};
     struct salvage s = {.from = &from, .into = into, .lanes = 1};
@@ -158,6 +159,7 @@ uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved)
         bring_all(&s, version);
         /* The first of a key may be among the lost. */
         bool ok = aivo_sql_execute(into,
+                                   "DELETE FROM dead WHERE seq IN (SELECT seq FROM message);"
                                    "UPDATE message SET gate = 0 WHERE gate = 1 AND seq IN (SELECT MIN(seq) FROM message"
                                    " WHERE fate IS NULL AND order_key IS NOT NULL GROUP BY lane, order_key)",
                                    &ignored) == AIVO_OK;
@@ -168,4 +170,17 @@ uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved)
     }
     sqlite3_close(from.sql);
     return s.saved;
+}
+
+/* With the commits behind a bad place of the log first, so that the newest of each row is there; then what is to be had
+ * without them, where the pages that went bad are in an older state. That may bring back what was delivered since: it
+ * is sent again, with its id. */
+uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved)
+{
+    uint64_t saved = 0;
+    if (aivo_store_log_broken(moved) && aivo_store_log_mend(moved)) {
+        saved = salvage_once(into, moved);
+        aivo_store_log_unmend(moved);
+    }
+    return saved + salvage_once(into, moved);
 }
