@@ -25,7 +25,8 @@ struct aivo_history {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool closing, trace_ended, has_last, failed;
-    bool reads; /* only: there is no thread, and nothing is ever written */
+    bool attached; /* a client records: the newest run is not over */
+    bool reads;    /* only: there is no thread, and nothing is ever written */
     struct aivo_quality last;
     struct aivo_history_sample samples[PENDING_SAMPLES];
     size_t count;
@@ -176,6 +177,9 @@ void aivo_history_attach(struct aivo_history *h, struct aivo_quality_core *core)
 {
     char line[AIVO_TRACE_LINE_MAX];
     size_t len = aivo_trace_begin(&core->options, line);
+    pthread_mutex_lock(&h->lock);
+    h->attached = true;
+    pthread_mutex_unlock(&h->lock);
     add_trace(h, line, len);
     core->tap = on_call;
     core->tap_user = h;
@@ -238,6 +242,27 @@ enum aivo_status aivo_history_read(struct aivo_history *h, enum aivo_history_spa
     pthread_mutex_lock(&h->file_lock);
     enum aivo_status status = aivo_history_file_read(h->file, span, from_ms, to_ms, fn, user, err);
     pthread_mutex_unlock(&h->file_lock);
+    return status;
+}
+
+enum aivo_status aivo_history_prune(struct aivo_history *h, int64_t before_ms, uint64_t *count, struct aivo_error *err)
+{
+    if (count)
+        *count = 0;
+    if (!h || h->reads)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "a history that is only read is not pruned");
+    flush(h);
+    pthread_mutex_lock(&h->lock);
+    struct aivo_history_pruning pruning = {.before_ms = before_ms, .recording = h->attached};
+    pthread_mutex_unlock(&h->lock);
+    enum aivo_status status = AIVO_OK;
+    for (bool done = false; status == AIVO_OK && !done;) {
+        pthread_mutex_lock(&h->file_lock);
+        status = aivo_history_file_prune(h->file, &pruning, &done, err);
+        pthread_mutex_unlock(&h->file_lock);
+    }
+    if (count)
+        *count = pruning.rows;
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "quality.h"
 #include <aivo/error.h>
 
+#define AIVO_TRACE_BEGIN    'I' /* what the first line of a run begins with, and no other */
 #define AIVO_TRACE_LINE_MAX 512 /* with the newline and the NUL */
 
 /* Each writes one line with its newline and returns its length. */

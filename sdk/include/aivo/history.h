@@ -12,9 +12,9 @@ extern "C" {
 
 /**
  * A recorder and its SQLite file. Kept are the samples of 24 hours (at most 100,000), the minutes of 30 days, the hours
- * of 5 years, and a trace of everything that was measured (at most 64 MiB, then no more is traced) for aivo_replay().
- * What is recorded is written within two seconds, by a thread of its own; the client never waits for the disk, and a
- * disk that is too slow loses records, not measurements. All calls are thread-safe.
+ * of 5 years, and a trace of everything that was measured (at most 64 MiB, then no more is traced) for aivo_replay();
+ * aivo_history_prune() keeps less. What is recorded is written within two seconds, by a thread of its own; the client
+ * never waits for the disk, and a disk that is too slow loses records, not measurements. All calls are thread-safe.
  */
 struct aivo_history;
 
@@ -61,6 +61,24 @@ struct aivo_history_row {
 AIVO_API enum aivo_status aivo_history_read(struct aivo_history *history, enum aivo_history_span span, int64_t from_ms,
                                             int64_t to_ms, bool (*fn)(void *user, const struct aivo_history_row *row),
                                             void *user, struct aivo_error *err);
+
+/**
+ * Deletes what is older than before_ms (Unix time, ms): samples taken before it, minutes and hours that were over by
+ * then, and of the trace every run that ended before it. A minute or an hour that reaches past before_ms stays whole;
+ * so does a run of which the end is newer, and the one that is being recorded: half a run cannot be replayed.
+ * INT64_MAX deletes all but that.
+ *
+ * What waits to be written is written first. Deleted is in steps, each of which happens as a whole or not at all, and
+ * between which others read and write: a client that records never waits, and neither do readers, in this program or
+ * another. The caller waits for the disk, for half a second or so where there are years to delete. A program that ends
+ * meanwhile leaves some of what is too old; the next call deletes it. A file made by this version gets smaller; in one
+ * that an earlier version made, the space is used again.
+ * @param count  NULL, or where the number of deleted rows goes, also upon an error
+ * @return AIVO_OK, AIVO_E_INVALID (a reader), AIVO_E_STORE (the disk, a damaged file, or another program that did not
+ *         let go of the file for two seconds)
+ */
+AIVO_API enum aivo_status aivo_history_prune(struct aivo_history *history, int64_t before_ms, uint64_t *count,
+                                             struct aivo_error *err);
 
 /**
  * Runs the recorded trace of a file through the scorer again. fn gets every snapshot that the client told of.

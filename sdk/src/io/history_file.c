@@ -1,18 +1,25 @@
 #include "history_file.h"
 
 #include "error_internal.h"
+#include "quality_trace.h"
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MINUTE_MS      INT64_C(60000)
 #define HOUR_MS        INT64_C(3600000)
 #define APPLICATION_ID 0x41766871 /* "Avhq" */
 #define BUSY_MS        2000
+/* A step of pruning: some ten milliseconds, for which others that write have to wait. */
+#define STEP_ROWS   2000
+#define STEP_PIECES 500
+#define STEP_PAGES  "500"
 
 struct aivo_history_file {
     sqlite3 *db;
     int64_t trace_bytes;
+    bool trace_gap; /* a piece was left out: nothing more until another run begins */
 };
 
 static const char schema[] =
@@ -23,7 +30,7 @@ static const char schema[] =
     " most REAL, lost INTEGER, observed INTEGER, worst INTEGER, events INTEGER);"
     "CREATE TABLE IF NOT EXISTS hour (time INTEGER PRIMARY KEY, samples INTEGER, least REAL, p50 REAL, p95 REAL,"
     " most REAL, lost INTEGER, observed INTEGER, worst INTEGER, events INTEGER);"
-    "CREATE TABLE IF NOT EXISTS trace (number INTEGER PRIMARY KEY, text TEXT NOT NULL);";
+    "CREATE TABLE IF NOT EXISTS trace (number INTEGER PRIMARY KEY, time INTEGER, text TEXT NOT NULL);";
 
 static enum aivo_status fail(const struct aivo_history_file *f, struct aivo_error *err)
 {
@@ -65,6 +72,18 @@ static bool ask(const struct aivo_history_file *f, const char *sql, const int64_
     return ok;
 }
 
+/* Files of earlier versions have pieces without a time: they count as older than any. */
+static bool add_trace_time(const struct aivo_history_file *f)
+{
+    int64_t there = 1;
+    bool ok = run(f, "BEGIN IMMEDIATE") &&
+              ask(f, "SELECT count(*) FROM pragma_table_info('trace') WHERE name = 'time'", NULL, 0, &there) &&
+              (there || run(f, "ALTER TABLE trace ADD COLUMN time INTEGER")) && run(f, "COMMIT");
+    if (!ok && !sqlite3_get_autocommit(f->db))
+        run(f, "ROLLBACK");
+    return ok;
+}
+
 /* A foreign database is left alone. */
 static enum aivo_status check_owner(struct aivo_history_file *f, const char *path, bool write, struct aivo_error *err)
 {
@@ -77,9 +96,15 @@ static enum aivo_status check_owner(struct aivo_history_file *f, const char *pat
     if (!write)
         return AIVO_OK;
     /* Never waits for the disk: what a power cut takes is a few seconds of history. */
-    bool ok = run(f, "PRAGMA application_id = 1098279025") && run(f, "PRAGMA journal_mode = WAL") &&
-              run(f, "PRAGMA synchronous = OFF") && run(f, schema);
+    bool ok = (tables || run(f, "PRAGMA auto_vacuum = INCREMENTAL")) && /* only ever possible in an empty file */
+              run(f, "PRAGMA application_id = 1098279025") && run(f, "PRAGMA journal_mode = WAL") &&
+              run(f, "PRAGMA synchronous = OFF") && run(f, schema) && add_trace_time(f);
     return ok ? AIVO_OK : fail(f, err);
+}
+
+static bool count_trace(struct aivo_history_file *f)
+{
+    return ask(f, "SELECT coalesce(sum(length(text)), 0) FROM trace", NULL, 0, &f->trace_bytes);
 }
 
 enum aivo_status aivo_history_file_open(const char *path, bool write, struct aivo_history_file **out,
@@ -97,7 +122,7 @@ enum aivo_status aivo_history_file_open(const char *path, bool write, struct aiv
         sqlite3_busy_timeout(f->db, BUSY_MS);
         status = check_owner(f, path, write, err);
     }
-    if (status == AIVO_OK && !ask(f, "SELECT coalesce(sum(length(text)), 0) FROM trace", NULL, 0, &f->trace_bytes))
+    if (status == AIVO_OK && !count_trace(f))
         status = fail(f, err);
     if (status != AIVO_OK) {
         aivo_history_file_close(f);
@@ -137,16 +162,43 @@ static bool insert_samples(const struct aivo_history_file *f, const struct aivo_
     return ok;
 }
 
-static bool insert_trace(struct aivo_history_file *f, const char *text, size_t len)
+/* How much of the text is of one run: up to the next line that begins another. */
+static size_t run_length(const char *text, size_t len)
 {
-    if (!len || f->trace_bytes >= AIVO_HISTORY_TRACE_BYTES)
+    for (const char *end = memchr(text, '\n', len); end && end + 1 < text + len;
+         end = memchr(end + 1, '\n', (size_t)(text + len - end - 1)))
+        if (end[1] == AIVO_TRACE_BEGIN)
+            return (size_t)(end + 1 - text);
+    return len;
+}
+
+static bool insert_piece(struct aivo_history_file *f, const char *text, size_t len, int64_t now_ms)
+{
+    if (*text == AIVO_TRACE_BEGIN)
+        f->trace_gap = false;
+    if (f->trace_gap || f->trace_bytes >= AIVO_HISTORY_TRACE_BYTES) {
+        f->trace_gap = true;
         return true;
-    sqlite3_stmt *s = prepare(f, "INSERT INTO trace (text) VALUES (?)", NULL, 0);
+    }
+    sqlite3_stmt *s = prepare(f, "INSERT INTO trace (time, text) VALUES (?, ?)", &now_ms, 1);
     bool ok =
-        s && sqlite3_bind_text(s, 1, text, (int)len, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_DONE;
+        s && sqlite3_bind_text(s, 2, text, (int)len, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_DONE;
     sqlite3_finalize(s);
     if (ok)
         f->trace_bytes += (int64_t)len;
+    return ok;
+}
+
+/* A run begins with a piece of its own, so that those before it can be deleted. */
+static bool insert_trace(struct aivo_history_file *f, const char *text, size_t len, int64_t now_ms)
+{
+    bool ok = true;
+    while (ok && len) {
+        size_t n = run_length(text, len);
+        ok = insert_piece(f, text, n, now_ms);
+        text += n;
+        len -= n;
+    }
     return ok;
 }
 
@@ -183,7 +235,8 @@ enum aivo_status aivo_history_file_write(struct aivo_history_file *f, const stru
                                          size_t count, const char *trace, size_t trace_len, int64_t now_ms,
                                          struct aivo_error *err)
 {
-    bool ok = run(f, "BEGIN IMMEDIATE") && insert_samples(f, samples, count) && insert_trace(f, trace, trace_len) &&
+    bool ok = run(f, "BEGIN IMMEDIATE") && insert_samples(f, samples, count) &&
+              insert_trace(f, trace, trace_len, now_ms) &&
               roll_up(f, ROLL("minute", "60000"), "SELECT coalesce(max(time), 0) FROM minute", MINUTE_MS, now_ms) &&
               roll_up(f, ROLL("hour", "3600000"), "SELECT coalesce(max(time), 0) FROM hour", HOUR_MS, now_ms) &&
               prune(f, now_ms) && run(f, "COMMIT");
@@ -193,6 +246,71 @@ enum aivo_status aivo_history_file_write(struct aivo_history_file *f, const stru
     if (!sqlite3_get_autocommit(f->db))
         run(f, "ROLLBACK");
     return status;
+}
+
+/* The first piece that stays: the beginning of the run that has the first piece new enough; of the newest run where
+ * none is and it goes on. */
+static bool plan_trace(const struct aivo_history_file *f, struct aivo_history_pruning *p)
+{
+    int64_t after = 0, fresh = 0;
+    if (!ask(f, "SELECT coalesce(max(number), 0) + 1 FROM trace", NULL, 0, &after) ||
+        !ask(f, "SELECT coalesce(min(number), ?2) FROM trace WHERE time >= ?1", (int64_t[]){p->before_ms, after}, 2,
+             &fresh))
+        return false;
+    p->planned = true;
+    p->trace_end = fresh;
+    return (fresh == after && !p->recording) ||
+           ask(f,
+               "SELECT coalesce((SELECT number FROM trace WHERE number <= ?1 AND substr(text, 1, 1) = 'I'"
+               " ORDER BY number DESC LIMIT 1), ?1)",
+               &fresh, 1, &p->trace_end);
+}
+
+/* Deletes up to a step's rows; adds their number. */
+static bool delete_some(const struct aivo_history_file *f, const char *sql, int64_t border, int64_t step,
+                        uint64_t *deleted)
+{
+    bool ok = run_with(f, sql, (int64_t[]){border, step}, 2);
+    *deleted += ok ? (uint64_t)sqlite3_changes(f->db) : 0;
+    return ok;
+}
+
+#define DELETE_SOME(table, key, rule)                                                                                  \
+    "DELETE FROM " table " WHERE " key " IN (SELECT " key " FROM " table " WHERE " rule " LIMIT ?2)"
+
+static int64_t less(int64_t time_ms, int64_t ms)
+{
+    return time_ms < INT64_MIN + ms ? INT64_MIN : time_ms - ms;
+}
+
+static bool prune_step(struct aivo_history_file *f, struct aivo_history_pruning *p, uint64_t *rows, uint64_t *pieces)
+{
+    return (p->planned || plan_trace(f, p)) &&
+           delete_some(f, DELETE_SOME("sample", "rowid", "time < ?1"), p->before_ms, STEP_ROWS, rows) &&
+           delete_some(f, DELETE_SOME("minute", "time", "time <= ?1"), less(p->before_ms, MINUTE_MS), STEP_ROWS,
+                       rows) &&
+           delete_some(f, DELETE_SOME("hour", "time", "time <= ?1"), less(p->before_ms, HOUR_MS), STEP_ROWS, rows) &&
+           delete_some(f, DELETE_SOME("trace", "number", "number < ?1"), p->trace_end, STEP_PIECES, pieces);
+}
+
+enum aivo_status aivo_history_file_prune(struct aivo_history_file *f, struct aivo_history_pruning *p, bool *done,
+                                         struct aivo_error *err)
+{
+    uint64_t rows = 0, pieces = 0;
+    int64_t before = 0, after = 0;
+    bool ok = run(f, "BEGIN IMMEDIATE") && prune_step(f, p, &rows, &pieces) && (!pieces || count_trace(f)) &&
+              ask(f, "PRAGMA freelist_count", NULL, 0, &before) &&
+              run(f, "PRAGMA incremental_vacuum(" STEP_PAGES ")") && ask(f, "PRAGMA freelist_count", NULL, 0, &after) &&
+              run(f, "COMMIT");
+    if (!ok) {
+        enum aivo_status status = fail(f, err);
+        if (!sqlite3_get_autocommit(f->db))
+            run(f, "ROLLBACK");
+        return status;
+    }
+    p->rows += rows;
+    *done = !rows && !pieces && before == after;
+    return AIVO_OK;
 }
 
 static double real(sqlite3_stmt *s, int column)

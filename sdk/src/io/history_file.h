@@ -30,6 +30,18 @@ void aivo_history_file_close(struct aivo_history_file *file);
 enum aivo_status aivo_history_file_write(struct aivo_history_file *file, const struct aivo_history_sample *samples,
                                          size_t count, const char *trace, size_t trace_len, int64_t now_ms,
                                          struct aivo_error *err);
+
+/* Deleting what is too old, step by step. */
+struct aivo_history_pruning {
+    int64_t before_ms;
+    bool recording;    /* the newest run goes on: it stays */
+    bool planned;      /* trace_end is known */
+    int64_t trace_end; /* the first piece that stays */
+    uint64_t rows;     /* samples, minutes and hours deleted */
+};
+/* One step, a transaction of its own. *done: there was nothing left to do. */
+enum aivo_status aivo_history_file_prune(struct aivo_history_file *file, struct aivo_history_pruning *pruning,
+                                         bool *done, struct aivo_error *err);
 enum aivo_status aivo_history_file_read(struct aivo_history_file *file, enum aivo_history_span span, int64_t from_ms,
                                         int64_t to_ms, bool (*fn)(void *user, const struct aivo_history_row *row),
                                         void *user, struct aivo_error *err);
