@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "comma.h"
 #include "report.h"
 #include <cjson/cJSON.h>
 #include <cmocka.h>
@@ -272,12 +273,33 @@ static void test_causes(void **state)
     free(text);
 }
 
+/* The monitor's numbers have its user's locale; JSON and CSV keep their point. */
+static void test_locale(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } figures[] = {{1.5, "1.5"},          {-0.25, "-0.25"},    {100, "100"}, {-0.0001, "0"},
+                   {1.25e15, "1.25e+15"}, {1.5e20, "1.5e+20"}, {NAN, "null"}};
+    char out[AIVO_RENDER_FIGURE_MAX];
+    comma_begin();
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        assert_string_equal(aivo_render_json_figure(figures[i].value, out), figures[i].text);
+    }
+    struct cli_snapshot s = known();
+    char *text = cli_snapshot_json(&s);
+    comma_end();
+    assert_non_null(strstr(text, "\"latency_ms\":112.346,\"avg_latency_ms\":100,"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_time),       cmocka_unit_test(test_json_keys), cmocka_unit_test(test_json_values),
         cmocka_unit_test(test_causes),     cmocka_unit_test(test_text),      cmocka_unit_test(test_sparkline),
-        cmocka_unit_test(test_live_width), cmocka_unit_test(test_live_look),
+        cmocka_unit_test(test_live_width), cmocka_unit_test(test_live_look), cmocka_unit_test(test_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,12 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "comma.h"
 #include "diag/httpdate.h"
 #include "diag/judge.h"
 #include "diag/token.h"
 #include <cmocka.h>
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,7 +367,7 @@ static void test_numbers(void **state)
 {
     (void)state;
     char text[DIAG_SPAN_TEXT];
-    setlocale(LC_ALL, "de_DE.UTF-8");
+    comma_begin();
     assert_string_equal(diag_ms(text, 0.04), "0.0");
     assert_string_equal(diag_ms(text, 1.25), "1.3");
     assert_string_equal(diag_ms(text, 9.99), "10.0");
@@ -379,7 +379,7 @@ static void test_numbers(void **state)
     assert_string_equal(diag_span(text, 7200), "2 h");
     assert_string_equal(diag_span(text, 864000), "10 days");
     assert_string_equal(diag_span(text, 1e300), "a very long time");
-    setlocale(LC_ALL, "C");
+    comma_end();
 }
 
 /* Verdicts: by the level where it is connected, by the first failure where it is not. */

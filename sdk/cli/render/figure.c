@@ -18,6 +18,18 @@ void aivo_render_time(int64_t unix_ms, char out[AIVO_RENDER_TIME_MAX])
     snprintf(out + used, AIVO_RENDER_TIME_MAX - used, ".%03dZ", (int)ms);
 }
 
+/* A desktop's locale may write a comma, or something of several bytes: whatever stands between the digits is a point.
+ */
+static void point(char *text)
+{
+    char *at = text + strspn(text, "-0123456789");
+    size_t len = strcspn(at, "0123456789e");
+    if (len > 0) {
+        *at = '.';
+        memmove(at + 1, at + len, strlen(at + len) + 1);
+    }
+}
+
 const char *aivo_render_json_figure(double value, char out[AIVO_RENDER_FIGURE_MAX])
 {
     if (!isfinite(value)) {
@@ -25,9 +37,11 @@ const char *aivo_render_json_figure(double value, char out[AIVO_RENDER_FIGURE_MA
     }
     if (fabs(value) >= 1e15) {
         snprintf(out, AIVO_RENDER_FIGURE_MAX, "%.15g", value);
+        point(out);
         return out;
     }
     snprintf(out, AIVO_RENDER_FIGURE_MAX, "%.3f", value);
+    point(out);
     size_t end = strlen(out);
     while (out[end - 1] == '0') {
         end--;

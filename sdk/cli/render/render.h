@@ -17,7 +17,8 @@
 /* "2026-01-31T12:00:00.123Z" */
 #define AIVO_RENDER_TIME_MAX 32
 void aivo_render_time(int64_t unix_ms, char out[AIVO_RENDER_TIME_MAX]);
-/* A figure as JSON has it: three decimals at most, null when it is not known. Returns out, or a static text. */
+/* A figure as JSON has it in every locale: three decimals at most, null when it is not known. Returns out, or a static
+ * text. */
 #define AIVO_RENDER_FIGURE_MAX 48
 const char *aivo_render_json_figure(double value, char out[AIVO_RENDER_FIGURE_MAX]);
 /* A figure for people, with as many digits as it deserves; "-" when it is not known. */
