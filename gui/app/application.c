@@ -257,21 +257,13 @@ static gint handle_local_options(GApplication *application, GVariantDict *option
     return -1;
 }
 
-/* The connection to a URL, made if there is none; on this machine with the development server's own secret. */
+/* The connection to a URL, made if there is none. */
 static AivoConnection *connection_to(AivoApplication *self, const char *url)
 {
     AivoConnection *connection = aivo_connection_list_find_url(self->list, url);
     if (connection)
         return connection;
-    g_autoptr(AivoProfile) profile = aivo_profile_new_local();
-    gboolean local = g_str_equal(url, profile->url);
-    if (!local) {
-        aivo_profile_set(&profile->url, url);
-        profile->auth = AIVO_AUTH_NONE;
-        aivo_profile_set(&profile->user, "");
-        g_autofree char *host = aivo_profile_host(profile);
-        aivo_profile_set(&profile->name, host ? host : url);
-    }
+    g_autoptr(AivoProfile) profile = aivo_profile_new_for(url);
     return aivo_connection_list_add(self->list, profile, NULL);
 }
 

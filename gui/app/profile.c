@@ -1,4 +1,5 @@
 #include "profile.h"
+#include <gio/gio.h>
 #include <glib/gi18n.h>
 #include <string.h>
 
@@ -55,6 +56,32 @@ AivoProfile *aivo_profile_new_local(void)
     aivo_profile_set(&profile->url, AIVO_LOCAL_SERVER_URL);
     aivo_profile_set(&profile->user, "learner-1");
     profile->auth = AIVO_AUTH_SIGNED;
+    return profile;
+}
+
+/* This machine itself, by one of its usual names. */
+static gboolean on_loopback(const char *url)
+{
+    g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
+    const char *host = uri ? g_uri_get_host(uri) : NULL;
+    if (!host)
+        return FALSE;
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(host);
+    return address ? g_inet_address_get_is_loopback(address) : g_ascii_strcasecmp(host, "localhost") == 0;
+}
+
+AivoProfile *aivo_profile_new_for(const char *url)
+{
+    AivoProfile *profile = aivo_profile_new_local();
+    if (g_str_equal(url, profile->url))
+        return profile;
+    aivo_profile_set(&profile->url, url);
+    if (!on_loopback(url)) {
+        profile->auth = AIVO_AUTH_NONE;
+        aivo_profile_set(&profile->user, "");
+    }
+    g_autofree char *host = aivo_profile_host(profile);
+    aivo_profile_set(&profile->name, host ? host : url);
     return profile;
 }
 

@@ -60,6 +60,8 @@ GType aivo_profile_get_type(void);
 AivoProfile *aivo_profile_new(void);
 /* aivo-server on this machine, with its development secret. */
 AivoProfile *aivo_profile_new_local(void);
+/* For --url: named after the host; on this machine with the development secret, elsewhere with no credentials. */
+AivoProfile *aivo_profile_new_for(const char *url);
 AivoProfile *aivo_profile_copy(const AivoProfile *profile);
 void aivo_profile_free(AivoProfile *profile);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AivoProfile, aivo_profile_free)

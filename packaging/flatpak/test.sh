@@ -32,7 +32,7 @@ fail() {
 
 need() {
     local p missing=()
-    for p in mmdebstrap flatpak flatpak-builder ostree bubblewrap elfutils patch python3 dbus xvfb xdotool imagemagick; do
+    for p in mmdebstrap flatpak flatpak-builder ostree bubblewrap elfutils patch python3 dbus xvfb xdotool imagemagick curl; do
         dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
     done
     [ ${#missing[@]} -eq 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
@@ -188,10 +188,16 @@ in_session() {
         [ $tries -lt 80 ] || { cat window.log; fail "no window"; }
         sleep 0.25
     done
-    sleep 4
+    tries=0
+    until curl -fs "$url/metrics/prometheus" | grep -q '^websocket_connections_total 1$'; do
+        tries=$((tries + 1))
+        [ $tries -lt 80 ] || { cat window.log; import -window root window.png; fail "the window is there, but connects to nothing"; }
+        sleep 0.25
+    done
+    sleep 6 # until the chart has a few samples
     import -window root window.png
     flatpak ps --columns=application | grep -q $id
-    say "the window is there"
+    say "the window is there, connected"
 }
 
 case ${1-} in

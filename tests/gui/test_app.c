@@ -46,6 +46,30 @@ static void test_addresses(void **state)
     }
 }
 
+/* --url on this machine signs in with the development secret, which servers accept on loopback only; elsewhere with
+ * nothing. */
+static void test_profile_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *name;
+        AivoAuthMode auth;
+    } cases[] = {{"http://127.0.0.1:4003", "This computer", AIVO_AUTH_SIGNED},
+                 {"http://127.0.0.1:5000", "127.0.0.1:5000", AIVO_AUTH_SIGNED},
+                 {"https://localhost:4003/", "localhost:4003", AIVO_AUTH_SIGNED},
+                 {"http://[::1]:4003", "[::1]:4003", AIVO_AUTH_SIGNED},
+                 {"http://127.9.9.9", "127.9.9.9", AIVO_AUTH_SIGNED},
+                 {"https://example.org", "example.org", AIVO_AUTH_NONE},
+                 {"http://localhost.example.org:4003", "localhost.example.org:4003", AIVO_AUTH_NONE},
+                 {"http://127.0.0.1.example.org", "127.0.0.1.example.org", AIVO_AUTH_NONE}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(AivoProfile) profile = aivo_profile_new_for(cases[i].url);
+        assert_string_equal(profile->url, cases[i].url);
+        assert_string_equal(profile->name, cases[i].name);
+        assert_int_equal(profile->auth, cases[i].auth);
+    }
+}
+
 /* A profile goes into the key file and comes back the same; one that makes no sense is refused. */
 static void test_profile_file(void **state)
 {
@@ -199,9 +223,9 @@ static void test_tar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_profile_file), cmocka_unit_test(test_store),
-        cmocka_unit_test(test_token),     cmocka_unit_test(test_alerts),       cmocka_unit_test(test_log),
-        cmocka_unit_test(test_json),      cmocka_unit_test(test_tar),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_profile_for), cmocka_unit_test(test_profile_file),
+        cmocka_unit_test(test_store),     cmocka_unit_test(test_token),       cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_log),       cmocka_unit_test(test_json),        cmocka_unit_test(test_tar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
