@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define TOKEN_TTL_S    3600
+#define PRUNE_CHECK_S  3600 /* is a day over? A timer of a day would be late by the time that the computer slept */
+#define DAY_US         (24 * G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 #define STATS_DELAY_MS 100 /* the queue's figures are read at most so often, however many messages move */
 
 /* A client with what it needs to live. Workers that wait for its disk hold a reference, so that none works on a client
@@ -42,6 +44,8 @@ struct _AivoMonitor {
     GHashTable *loaded;    /* ids whose history is in their series */
     GPtrArray *ending;     /* struct link: those on their way out */
     GTask *shutdown;
+    guint prune_source;
+    gint64 pruned_us; /* when the histories were, last */
 };
 
 G_DEFINE_FINAL_TYPE(AivoMonitor, aivo_monitor, G_TYPE_OBJECT)
@@ -62,7 +66,7 @@ static void handle_unref(struct handle *handle)
     if (!handle || !g_atomic_ref_count_dec(&handle->refs))
         return;
     aivo_client_destroy(handle->client);
-    aivo_recorder_unref(handle->recorder);
+    aivo_recorder_unref_in_worker(handle->recorder);
     g_free(handle);
 }
 
@@ -375,11 +379,65 @@ static void open_thread(GTask *task, gpointer source, gpointer data, GCancellabl
         if (notice)
             g_ptr_array_add(opening->notices, notice);
         if (opening->load)
-            opening->points = aivo_recorder_read_week(opening->recorder, g_get_real_time() / 1000);
+            opening->points =
+                aivo_recorder_read_week(opening->recorder, opening->tuning.history_days, g_get_real_time() / 1000);
     }
     if (!opening->link->profile->paused)
         make_client(opening, history);
     g_task_return_boolean(task, TRUE);
+}
+
+/* ---------------------------------------------------------------- history */
+
+static AivoRecorder *recorder_of(AivoMonitor *self, AivoConnection *connection)
+{
+    if (!self->tuning.history_days)
+        return NULL;
+    const char *id = aivo_connection_get_id(connection);
+    AivoRecorder *recorder = g_hash_table_lookup(self->recorders, id);
+    if (!recorder) {
+        g_autofree char *path = aivo_connection_dup_history_path(connection);
+        recorder = aivo_recorder_new(path);
+        g_hash_table_insert(self->recorders, g_strdup(id), recorder);
+    }
+    return recorder;
+}
+
+static void pruned(GObject *source, GAsyncResult *result, gpointer user)
+{
+    (void)source;
+    g_autoptr(AivoConnection) connection = user;
+    g_autoptr(GError) error = NULL;
+    if (!aivo_recorder_prune_finish(result, &error))
+        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Old history could not be deleted"),
+                            error->message);
+}
+
+/* Where none is kept, nobody has the file, and what it still holds goes. */
+static void prune(AivoMonitor *self, AivoConnection *connection)
+{
+    g_autofree char *path = aivo_connection_dup_history_path(connection);
+    AivoRecorder *kept = recorder_of(self, connection), *recorder = kept ? kept : aivo_recorder_new(path);
+    aivo_recorder_prune_async(recorder, self->tuning.history_days, pruned, g_object_ref(connection));
+    if (!kept)
+        aivo_recorder_unref(recorder);
+}
+
+static void prune_all(AivoMonitor *self)
+{
+    g_autoptr(GList) running = g_hash_table_get_keys(self->links);
+    for (GList *item = running; item; item = item->next)
+        prune(self, item->data);
+    self->pruned_us = g_get_real_time();
+}
+
+static gboolean prune_due(gpointer user)
+{
+    AivoMonitor *self = user;
+    gint64 since = g_get_real_time() - self->pruned_us;
+    if (since >= DAY_US || since < 0)
+        prune_all(self);
+    return G_SOURCE_CONTINUE;
 }
 
 static void take_history(AivoMonitor *self, AivoConnection *connection, GArray *points)
@@ -406,6 +464,7 @@ static void opened(GObject *source, GAsyncResult *result, gpointer user)
                             g_ptr_array_index(opening->notices, i));
     if (opening->points)
         take_history(link->monitor, link->connection, opening->points);
+    prune(link->monitor, link->connection);
     if (opening->problem) {
         aivo_connection_set_state(link->connection, AIVO_LINK_FAILED, opening->problem);
         aivo_connection_log(link->connection, AIVO_EVENT_DROP, AIVO_TONE_BAD, _("Given up"), opening->problem);
@@ -415,20 +474,6 @@ static void opened(GObject *source, GAsyncResult *result, gpointer user)
     link->source = g_unix_fd_add(aivo_client_fd(link->handle->client), G_IO_IN, dispatch, link);
     read_stats(link);
     aivo_client_start(link->handle->client);
-}
-
-static AivoRecorder *recorder_of(AivoMonitor *self, AivoConnection *connection)
-{
-    if (!self->tuning.record)
-        return NULL;
-    const char *id = aivo_connection_get_id(connection);
-    AivoRecorder *recorder = g_hash_table_lookup(self->recorders, id);
-    if (!recorder) {
-        g_autofree char *path = aivo_connection_dup_history_path(connection);
-        recorder = aivo_recorder_new(path);
-        g_hash_table_insert(self->recorders, g_strdup(id), recorder);
-    }
-    return recorder;
 }
 
 static void link_begin(struct link *link)
@@ -562,33 +607,42 @@ void aivo_monitor_retry_now(AivoMonitor *self, AivoConnection *connection)
             retry_link(value);
 }
 
+/* Is it measured as before? */
+static gboolean same_measuring(const AivoTuning *a, const AivoTuning *b)
+{
+    return a->interval_ms == b->interval_ms && a->excellent_ms == b->excellent_ms && a->good_ms == b->good_ms &&
+           a->fair_ms == b->fair_ms && a->classic == b->classic && !a->history_days == !b->history_days;
+}
+
 void aivo_monitor_set_tuning(AivoMonitor *self, const AivoTuning *tuning)
 {
-    if (self->tuning.interval_ms == tuning->interval_ms && self->tuning.excellent_ms == tuning->excellent_ms &&
-        self->tuning.good_ms == tuning->good_ms && self->tuning.fair_ms == tuning->fair_ms &&
-        self->tuning.classic == tuning->classic && self->tuning.record == tuning->record)
-        return;
+    const AivoTuning before = self->tuning;
     self->tuning = *tuning;
-    if (!tuning->record)
+    if (same_measuring(&before, tuning)) {
+        if (before.history_days != tuning->history_days)
+            prune_all(self);
+        return;
+    }
+    if (!tuning->history_days)
         g_hash_table_remove_all(self->recorders);
     g_autoptr(GList) running = g_hash_table_get_keys(self->links);
     for (GList *item = running; item; item = item->next) {
         AivoConnection *connection = item->data;
-        if (aivo_connection_get_profile(connection)->paused)
-            continue;
-        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_NEUTRAL, _("The preferences changed"),
-                            _("Measuring begins anew"));
-        aivo_monitor_start(self, connection);
+        if (!aivo_connection_get_profile(connection)->paused)
+            aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_NEUTRAL, _("The preferences changed"),
+                                _("Measuring begins anew"));
+        aivo_monitor_start(self, connection); /* which prunes, too */
     }
 }
 
 void aivo_monitor_shutdown_async(AivoMonitor *self, GAsyncReadyCallback done, gpointer user)
 {
     self->shutdown = g_task_new(self, NULL, done, user);
+    g_clear_handle_id(&self->prune_source, g_source_remove);
+    g_hash_table_remove_all(self->recorders); /* so that the workers below are the last to hold them, and close them */
     g_autoptr(GList) running = g_hash_table_get_keys(self->links);
     for (GList *item = running; item; item = item->next)
         stop(self, item->data, FALSE);
-    g_hash_table_remove_all(self->recorders);
     shutdown_check(self);
 }
 
@@ -680,6 +734,7 @@ gssize aivo_monitor_queue_finish(AivoMonitor *self, GAsyncResult *result, GError
 static void finalize(GObject *object)
 {
     AivoMonitor *self = AIVO_MONITOR(object);
+    g_clear_handle_id(&self->prune_source, g_source_remove);
     g_hash_table_unref(self->links);
     g_ptr_array_unref(self->ending);
     g_hash_table_unref(self->recorders);
@@ -696,12 +751,18 @@ static void aivo_monitor_class_init(AivoMonitorClass *class)
 
 static void aivo_monitor_init(AivoMonitor *self)
 {
-    self->tuning = (AivoTuning){
-        .interval_ms = 10000, .excellent_ms = 100, .good_ms = 250, .fair_ms = 500, .classic = FALSE, .record = TRUE};
+    self->tuning = (AivoTuning){.interval_ms = 10000,
+                                .excellent_ms = 100,
+                                .good_ms = 250,
+                                .fair_ms = 500,
+                                .classic = FALSE,
+                                .history_days = 30};
     self->links = g_hash_table_new(NULL, NULL);
     self->ending = g_ptr_array_new();
     self->recorders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)aivo_recorder_unref);
     self->loaded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->prune_source = g_timeout_add_seconds(PRUNE_CHECK_S, prune_due, self);
+    self->pruned_us = g_get_real_time(); /* each connection's is, when it is opened */
 }
 
 AivoMonitor *aivo_monitor_new(AivoSecrets *secrets)

@@ -15,14 +15,14 @@ typedef struct {
     guint interval_ms;
     double excellent_ms, good_ms, fair_ms;
     gboolean classic;
-    gboolean record; /* keep a history on disk */
+    guint history_days; /* so long is history kept on disk; 0: none */
 } AivoTuning;
 
 #define AIVO_TYPE_MONITOR (aivo_monitor_get_type())
 G_DECLARE_FINAL_TYPE(AivoMonitor, aivo_monitor, AIVO, MONITOR, GObject)
 
 AivoMonitor *aivo_monitor_new(AivoSecrets *secrets);
-/* What runs is begun anew if it is something else than before. */
+/* What runs is begun anew if it is measured otherwise than before; history that is now too old is deleted. */
 void aivo_monitor_set_tuning(AivoMonitor *monitor, const AivoTuning *tuning);
 
 /* Connects, and stays connected, as the profile says; a paused one only gets its history. Begun again if it runs. */

@@ -9,11 +9,12 @@ struct _AivoPreferences {
     GtkWidget *interval, *profile, *excellent, *good, *fair, *history;
     GtkWidget *notify, *notify_level, *notify_dwell, *quiet, *quiet_from, *quiet_to, *quiet_from_row, *quiet_to_row;
     GtkWidget *background, *autostart, *order;
+    gboolean showing; /* it is not the user who selects */
 };
 
 G_DEFINE_FINAL_TYPE(AivoPreferences, aivo_preferences, ADW_TYPE_PREFERENCES_WINDOW)
 
-static const guint history_days[] = {0, 30}; /* none; as the recorder bounds it */
+static const guint history_days[] = {0, 1, 7, 30, 90, 1830}; /* none; ...; as the recorder bounds it */
 
 /* ---------------------------------------------------------------- mappings */
 
@@ -36,25 +37,6 @@ static GVariant *index_to_enum(const GValue *value, const GVariantType *type, gp
         if (i == index)
             return g_variant_new_string(names[i]);
     return NULL;
-}
-
-static gboolean days_to_index(GValue *value, GVariant *variant, gpointer user)
-{
-    (void)user;
-    guint days = g_variant_get_uint32(variant), index = 0;
-    for (guint i = 0; i < G_N_ELEMENTS(history_days); i++)
-        if (history_days[i] <= days)
-            index = i;
-    g_value_set_uint(value, index);
-    return TRUE;
-}
-
-static GVariant *index_to_days(const GValue *value, const GVariantType *type, gpointer user)
-{
-    (void)type;
-    (void)user;
-    guint index = g_value_get_uint(value);
-    return index < G_N_ELEMENTS(history_days) ? g_variant_new_uint32(history_days[index]) : NULL;
 }
 
 /* "22:30" of minutes after midnight, and back; what is no time of day stays unsaved. */
@@ -82,6 +64,58 @@ static void time_changed(GtkEditable *entry, GParamSpec *pspec, AivoPreferences 
     const char *key = GTK_WIDGET(entry) == self->quiet_from ? "quiet-from" : "quiet-to";
     if (ok && g_settings_get_uint(self->settings, key) != hour * 60 + minute)
         g_settings_set_uint(self->settings, key, (guint)(hour * 60 + minute));
+}
+
+/* ---------------------------------------------------------------- history */
+
+/* What is in the settings; a value that is not in the list is shown as the next shorter time. */
+static void show_history(AivoPreferences *self)
+{
+    guint days = g_settings_get_uint(self->settings, "history-days"), index = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(history_days); i++)
+        if (history_days[i] <= days)
+            index = i;
+    self->showing = TRUE;
+    adw_combo_row_set_selected(ADW_COMBO_ROW(self->history), index);
+    self->showing = FALSE;
+}
+
+static void history_answered(AdwMessageDialog *dialog, const char *response, AivoPreferences *self)
+{
+    guint days = GPOINTER_TO_UINT(g_object_get_data(G_OBJECT(dialog), "days"));
+    if (g_str_equal(response, "delete"))
+        g_settings_set_uint(self->settings, "history-days", days);
+    show_history(self);
+}
+
+static void ask_history(AivoPreferences *self, guint days)
+{
+    const char *title = _("Delete All History?");
+    g_autofree char *shorter = g_strdup_printf(
+        g_dngettext(NULL, "Delete History Older Than %u Day?", "Delete History Older Than %u Days?", days), days);
+    GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), days ? shorter : title,
+                                               _("Of all connections, and for good. This cannot be undone."));
+    adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "delete", _("_Delete"), NULL);
+    adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "delete", ADW_RESPONSE_DESTRUCTIVE);
+    adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
+    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
+    g_object_set_data(G_OBJECT(dialog), "days", GUINT_TO_POINTER(days));
+    g_signal_connect_object(dialog, "response", G_CALLBACK(history_answered), self, 0);
+    aivo_speak_window(GTK_WINDOW(dialog));
+    gtk_window_present(GTK_WINDOW(dialog));
+}
+
+/* Longer is taken at once; shorter deletes, and is asked for first. */
+static void history_selected(AivoPreferences *self)
+{
+    guint now = g_settings_get_uint(self->settings, "history-days");
+    guint index = adw_combo_row_get_selected(ADW_COMBO_ROW(self->history));
+    if (self->showing || index >= G_N_ELEMENTS(history_days) || history_days[index] == now)
+        return;
+    if (history_days[index] > now)
+        g_settings_set_uint(self->settings, "history-days", history_days[index]);
+    else
+        ask_history(self, history_days[index]);
 }
 
 /* ------------------------------------------------------------------- bind */
@@ -127,8 +161,6 @@ static void bind_all(AivoPreferences *self)
     bind_spin(self, self->notify_dwell, "notify-dwell");
     bind_combo(self, self->profile, "profile", profiles);
     bind_combo(self, self->notify_level, "notify-level", levels);
-    g_settings_bind_with_mapping(self->settings, "history-days", self->history, "selected", G_SETTINGS_BIND_DEFAULT,
-                                 days_to_index, index_to_days, NULL, NULL);
     g_settings_bind(self->settings, "notify", self->notify, "active", G_SETTINGS_BIND_DEFAULT);
     g_settings_bind(self->settings, "notify", self->notify_level, "sensitive", G_SETTINGS_BIND_GET);
     g_settings_bind(self->settings, "quiet-hours", self->quiet, "active", G_SETTINGS_BIND_DEFAULT);
@@ -136,6 +168,8 @@ static void bind_all(AivoPreferences *self)
     g_settings_bind(self->settings, "quiet-hours", self->quiet_to_row, "sensitive", G_SETTINGS_BIND_GET);
     g_settings_bind(self->settings, "background", self->background, "active", G_SETTINGS_BIND_DEFAULT);
     g_settings_bind(self->settings, "autostart", self->autostart, "active", G_SETTINGS_BIND_DEFAULT);
+    show_history(self);
+    g_signal_connect_object(self->history, "notify::selected", G_CALLBACK(history_selected), self, G_CONNECT_SWAPPED);
     bind_time(self, self->quiet_from, "quiet-from");
     bind_time(self, self->quiet_to, "quiet-to");
     g_signal_connect_object(self->settings, "changed", G_CALLBACK(check_order), self, G_CONNECT_SWAPPED);

@@ -37,5 +37,5 @@ void aivo_settings_tuning(GSettings *settings, AivoTuning *out)
     out->good_ms = MAX(g_settings_get_uint(settings, "good-ms"), out->excellent_ms + 1);
     out->fair_ms = MAX(g_settings_get_uint(settings, "fair-ms"), out->good_ms + 1);
     out->classic = g_settings_get_enum(settings, "profile") == 1;
-    out->record = g_settings_get_uint(settings, "history-days") > 0;
+    out->history_days = g_settings_get_uint(settings, "history-days");
 }

@@ -2,8 +2,10 @@
 """Drives the real aivo-monitor against a real aivo-server through a relay, reading what a screen reader would read.
 
 One user's day, in order: each test goes on where the one before it ended."""
+import contextlib
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -248,6 +250,28 @@ class Later(unittest.TestCase):
         press("Alt_L", "2")
         heard("The history was damaged")
         self.assertEqual(len(list(history.parent.glob("history.db.damaged-*"))), 1)
+        self.assertEqual(app.stop(), 0)
+
+    def test_3_history_is_kept_as_long_as_is_set(self):
+        history = next(HOME.glob("data/aivo-monitor/*/history.db"))
+        day = 24 * 3600 * 1000
+        now = int(time.time() * 1000)
+
+        def minutes(*ages):
+            with contextlib.closing(sqlite3.connect(history)) as db, db:
+                for age in ages:
+                    db.execute("INSERT INTO minute VALUES (?, 6, 1, 1, 1, 1, 0, 6, 4, 0)", (now - age,))
+                return db.execute("SELECT count(*) FROM minute WHERE samples = 6").fetchone()[0]
+
+        self.assertEqual(minutes(8 * day, 6 * day, day // 2), 3)
+        settings(history_days=7)
+        app = desk.monitor()
+        self.addCleanup(app.stop)
+        wait("what is older than a week to go, at the start", 20, lambda: minutes() == 2)
+        settings(history_days=1)
+        wait("what is older than a day to go", 10, lambda: minutes() == 1)
+        settings(history_days=0)
+        wait("everything to go", 10, lambda: minutes() == 0)
         self.assertEqual(app.stop(), 0)
 
 
