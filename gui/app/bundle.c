@@ -1,11 +1,9 @@
 #include "bundle.h"
-#include "json-text.h"
+#include "report.h"
 #include "tar-file.h"
 #include <aivo/aivo.h>
-#include <glib/gi18n.h>
+#include <cjson/cJSON.h>
 #include <gtk/gtk.h>
-#include <inttypes.h>
-#include <math.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -17,101 +15,108 @@ char *aivo_bundle_dup_file_name(void)
 
 /* ------------------------------------------------------------------ report */
 
+/* cJSON leaves out what it has no memory for; GLib, which the rest of this is made with, ends the process then. */
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    cJSON_AddItemToObject(object, name, valid ? cJSON_CreateString(valid) : cJSON_CreateNull());
+}
+
+static void add_time(cJSON *object, const char *name, gint64 time_ms)
+{
+    char text[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(time_ms, text);
+    add_text(object, name, time_ms ? text : NULL);
+}
+
+static void add_versions(cJSON *report)
+{
+    cJSON *versions = cJSON_AddObjectToObject(report, "versions");
+    g_autofree char *gtk =
+        g_strdup_printf("%u.%u.%u", gtk_get_major_version(), gtk_get_minor_version(), gtk_get_micro_version());
+    g_autofree char *glib = g_strdup_printf("%u.%u.%u", glib_major_version, glib_minor_version, glib_micro_version);
+    struct utsname system;
+    add_text(versions, "aivo", aivo_version());
+    add_text(versions, "gtk", gtk);
+    add_text(versions, "glib", glib);
+    if (uname(&system) == 0) {
+        add_text(versions, "system", system.sysname);
+        add_text(versions, "release", system.release);
+    }
+}
+
 /* Texts that were typed or came from outside may hold a token in a URL's query or a path; those parts are not written:
  * the URL goes without its query, the learner, files and proxies only as "set" or not. */
-static void add_profile(GString *out, const AivoProfile *p)
+static void add_profile(cJSON *report, const AivoProfile *p)
 {
     static const char *const auth[] = {"none", "token", "signed"};
+    cJSON *profile = cJSON_AddObjectToObject(report, "profile");
     g_autofree char *url = aivo_profile_public_url(p);
-    g_string_append(out, "  \"profile\": {\"url\": ");
-    aivo_json_append_string(out, url);
-    g_string_append_printf(out,
-                           ", \"protocol\": \"%s\", \"namespace\": ", p->plain_websocket ? "websocket" : "socketio");
-    aivo_json_append_string(out, *p->nsp ? p->nsp : "/");
-    g_string_append(out, ", \"path\": ");
-    aivo_json_append_string(out, *p->path ? p->path : NULL);
-    g_string_append_printf(out,
-                           ", \"auth\": \"%s\", \"learner_set\": %s, \"own_ca\": %s, \"client_certificate\": %s, "
-                           "\"pinned\": %s, \"insecure\": %s, \"proxy\": %s, \"paused\": %s},\n",
-                           auth[p->auth], *p->user ? "true" : "false", *p->ca_file ? "true" : "false",
-                           *p->cert_file ? "true" : "false", *p->pin ? "true" : "false", p->insecure ? "true" : "false",
-                           *p->proxy ? "true" : "false", p->paused ? "true" : "false");
+    add_text(profile, "url", url);
+    add_text(profile, "protocol", p->plain_websocket ? "websocket" : "socketio");
+    add_text(profile, "namespace", *p->nsp ? p->nsp : "/");
+    add_text(profile, "path", *p->path ? p->path : NULL);
+    add_text(profile, "auth", auth[p->auth]);
+    cJSON_AddBoolToObject(profile, "learner_set", *p->user != '\0');
+    cJSON_AddBoolToObject(profile, "own_ca", *p->ca_file != '\0');
+    cJSON_AddBoolToObject(profile, "client_certificate", *p->cert_file != '\0');
+    cJSON_AddBoolToObject(profile, "pinned", *p->pin != '\0');
+    cJSON_AddBoolToObject(profile, "insecure", p->insecure);
+    cJSON_AddBoolToObject(profile, "proxy", *p->proxy != '\0');
+    cJSON_AddBoolToObject(profile, "paused", p->paused);
 }
 
-static void add_number(GString *out, const char *name, double number)
+/* The snapshot as every program of ours writes it. The latest one may be from before the connection went: what it is
+ * worth now, the connection says. */
+static void add_quality(cJSON *report, AivoConnection *connection)
 {
-    g_string_append_printf(out, ", \"%s\": ", name);
-    aivo_json_append_number(out, number, 3);
-}
-
-static void add_quality(GString *out, const struct aivo_quality *q)
-{
-    if (!q) {
-        g_string_append(out, "  \"quality\": null,\n");
+    const struct aivo_quality *quality = aivo_connection_get_quality(connection);
+    if (!quality) {
+        cJSON_AddNullToObject(report, "quality");
         return;
     }
-    g_string_append(out, "  \"quality\": {\"time\": ");
-    aivo_json_append_time(out, q->time_ms);
-    g_string_append_printf(out, ", \"level\": \"%s\", \"score\": %d", aivo_level_name(q->level), q->score);
-    add_number(out, "latency_ms", q->latency_ms);
-    add_number(out, "avg_latency_ms", q->avg_latency_ms);
-    add_number(out, "min_latency_ms", q->min_latency_ms);
-    add_number(out, "p50_ms", q->p50_ms);
-    add_number(out, "p95_ms", q->p95_ms);
-    add_number(out, "p99_ms", q->p99_ms);
-    add_number(out, "jitter_ms", q->jitter_ms);
-    add_number(out, "loss_pct", q->loss_pct);
-    add_number(out, "loss_low_pct", q->loss_low_pct);
-    add_number(out, "loss_high_pct", q->loss_high_pct);
-    add_number(out, "uplink_loss_pct", q->uplink_loss_pct);
-    add_number(out, "downlink_loss_pct", q->downlink_loss_pct);
-    add_number(out, "network_ms", q->network_ms);
-    add_number(out, "edge_ms", q->edge_ms);
-    add_number(out, "handler_ms", q->handler_ms);
-    g_string_append_printf(out,
-                           ", \"stable\": %s, \"samples\": %" PRIu64 ", \"reconnects\": %" PRIu64 ", \"causes\": [",
-                           !q->stable_known ? "null"
-                           : q->stable      ? "true"
-                                            : "false",
-                           q->samples, q->reconnects);
-    for (size_t i = 0; i < q->cause_count && i < AIVO_QUALITY_CAUSES; i++) {
-        g_string_append_printf(out, "%s{\"cause\": \"%s\"", i ? ", " : "", aivo_cause_name(q->causes[i].cause));
-        add_number(out, "points", q->causes[i].points);
-        g_string_append_c(out, '}');
+    g_autofree char *url = aivo_profile_public_url(aivo_connection_get_profile(connection));
+    struct cli_snapshot snapshot = {.quality = *quality, .url = url};
+    snapshot.state = (enum aivo_state)aivo_connection_get_state(connection);
+    if (snapshot.state != AIVO_STATE_CONNECTED) {
+        snapshot.quality.level = AIVO_LEVEL_OFFLINE;
+        snapshot.quality.score = 0;
+        snapshot.quality.cause_count = 0;
     }
-    g_string_append(out, "]},\n");
+    char *text = cli_snapshot_json(&snapshot);
+    cJSON_AddRawToObject(report, "quality", text);
+    cJSON_free(text);
+}
+
+static void add_queue(cJSON *report, const AivoQueueFigures *queue)
+{
+    const struct {
+        const char *name;
+        guint64 count;
+    } figures[] = {
+        {"pending", queue->pending}, {"in_flight", queue->in_flight}, {"dead", queue->dead}, {"bytes", queue->bytes}};
+    cJSON *object = cJSON_AddObjectToObject(report, "queue");
+    for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
+        cJSON_AddItemToObject(object, figures[i].name,
+                              queue->known ? cJSON_CreateNumber((double)figures[i].count) : cJSON_CreateNull());
 }
 
 char *aivo_bundle_dup_report(AivoConnection *connection)
 {
-    GString *out = g_string_new("{\n  \"time\": ");
-    const AivoQueueFigures *queue = aivo_connection_get_queue(connection);
-    struct utsname system;
-    aivo_json_append_time(out, g_get_real_time() / 1000);
-    g_string_append_printf(out, ",\n  \"versions\": {\"aivo\": \"%s\", \"gtk\": \"%u.%u.%u\", \"glib\": \"%u.%u.%u\"",
-                           aivo_version(), gtk_get_major_version(), gtk_get_minor_version(), gtk_get_micro_version(),
-                           glib_major_version, glib_minor_version, glib_micro_version);
-    if (uname(&system) == 0) {
-        g_string_append(out, ", \"system\": ");
-        aivo_json_append_string(out, system.sysname);
-        g_string_append(out, ", \"release\": ");
-        aivo_json_append_string(out, system.release);
-    }
-    g_string_append(out, "},\n");
-    add_profile(out, aivo_connection_get_profile(connection));
-    g_autoptr(GEnumClass) states = g_type_class_ref(AIVO_TYPE_LINK_STATE);
-    const GEnumValue *state = g_enum_get_value(states, aivo_connection_get_state(connection));
-    g_string_append_printf(out, "  \"state\": \"%s\", \"since\": ", state ? state->value_nick : "unknown");
-    aivo_json_append_time(out, aivo_connection_get_since(connection));
-    g_string_append(out, ", \"reason\": ");
-    aivo_json_append_string(out, aivo_connection_get_reason(connection));
-    g_string_append(out, ",\n");
-    add_quality(out, aivo_connection_get_quality(connection));
-    g_string_append_printf(out,
-                           "  \"queue\": {\"pending\": %" G_GUINT64_FORMAT ", \"in_flight\": %" G_GUINT64_FORMAT
-                           ", \"dead\": %" G_GUINT64_FORMAT ", \"bytes\": %" G_GUINT64_FORMAT "}\n}\n",
-                           queue->pending, queue->in_flight, queue->dead, queue->bytes);
-    return g_string_free(out, FALSE);
+    cJSON *report = cJSON_CreateObject();
+    add_time(report, "time", g_get_real_time() / 1000);
+    add_versions(report);
+    add_profile(report, aivo_connection_get_profile(connection));
+    add_text(report, "state", aivo_state_name((enum aivo_state)aivo_connection_get_state(connection)));
+    add_time(report, "since", aivo_connection_get_since(connection));
+    add_text(report, "reason", aivo_connection_get_reason(connection));
+    add_quality(report, connection);
+    add_queue(report, aivo_connection_get_queue(connection));
+    char *text = cJSON_Print(report);
+    cJSON_Delete(report);
+    if (!text)
+        g_error("out of memory");
+    return text; /* malloc()'s memory, which is g_malloc()'s as well */
 }
 
 /* --------------------------------------------------------------------- csv */
@@ -132,9 +137,9 @@ static void csv_text(GString *out, const char *text)
 
 static void csv_time(GString *out, gint64 time_ms)
 {
-    g_autoptr(GString) quoted = g_string_new(NULL);
-    aivo_json_append_time(quoted, time_ms);
-    g_string_append_len(out, quoted->str + 1, (gssize)quoted->len - 2);
+    char text[AIVO_RENDER_TIME_MAX];
+    aivo_render_time(time_ms, text);
+    g_string_append(out, text);
 }
 
 char *aivo_bundle_dup_events(AivoConnection *connection)
@@ -157,10 +162,8 @@ char *aivo_bundle_dup_events(AivoConnection *connection)
 
 static void csv_number(GString *out, double number)
 {
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-    g_string_append_c(out, ',');
-    if (isfinite(number))
-        g_string_append(out, g_ascii_formatd(text, sizeof text, "%.3f", number));
+    char text[AIVO_RENDER_FIGURE_MAX];
+    g_string_append_printf(out, ",%s", cli_figure_csv(number, text));
 }
 
 char *aivo_bundle_dup_history(AivoConnection *connection)

@@ -1,9 +1,9 @@
 #include "connection-dialog.h"
 #include "application.h"
+#include "credential.h"
 #include "describe.h"
 #include "diagnosis.h"
 #include "spoken-names.h"
-#include "token.h"
 #include "window.h"
 #include <glib/gi18n.h>
 
@@ -79,9 +79,10 @@ static char *problem_of_secret(AivoConnectionDialog *self)
         return NULL;
     if (!*secret) /* signed without one: the development server's */
         return self->profile->auth == AIVO_AUTH_SIGNED ? NULL : g_strdup(_("Enter the token"));
-    if (self->profile->auth != AIVO_AUTH_TOKEN || !aivo_token_is_well_formed(secret))
-        return NULL; /* other servers have tokens of another form */
-    gint64 expiry = aivo_token_expiry(secret), now = g_get_real_time() / G_USEC_PER_SEC;
+    if (self->profile->auth != AIVO_AUTH_TOKEN)
+        return NULL;
+    /* Other servers have tokens of another form: those do not say. */
+    gint64 expiry = aivo_credential_expiry(secret), now = g_get_real_time() / G_USEC_PER_SEC;
     return expiry && expiry <= now ? g_strdup(_("This token has expired")) : NULL;
 }
 

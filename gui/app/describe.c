@@ -1,6 +1,8 @@
 #include "describe.h"
+#include "json.h"
 #include <glib/gi18n.h>
 #include <math.h>
+#include <string.h>
 
 const char *aivo_describe_level(enum aivo_level level)
 {
@@ -101,4 +103,19 @@ char *aivo_describe_causes(const struct aivo_quality *quality)
 char *aivo_describe_bytes(guint64 bytes)
 {
     return g_format_size(bytes);
+}
+
+char *aivo_describe_args_problem(const char *text)
+{
+    size_t len = strlen(text), at = 0;
+    struct aivo_json args = aivo_json_parse(text, len, &at);
+    if (args.type == AIVO_JSON_ARRAY)
+        return NULL;
+    if (args.type != AIVO_JSON_NONE)
+        return g_strdup(_("Arguments are a JSON array: […]"));
+    if (at >= len)
+        return g_strdup(_("This is no JSON: it ends too early"));
+    /* People count characters, from one; what may stand there is no whole one. */
+    g_autofree char *before = g_utf8_make_valid(text, (gssize)at);
+    return g_strdup_printf(_("This is no JSON from character %ld on"), g_utf8_strlen(before, -1) + 1);
 }

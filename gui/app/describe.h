@@ -21,6 +21,8 @@ char *aivo_describe_time(gint64 time_ms);
 char *aivo_describe_causes(const struct aivo_quality *quality);
 /* "96 B", "4.0 kB". */
 char *aivo_describe_bytes(guint64 bytes);
+/* What is wrong with this text as an event's arguments, which are a JSON array, and where; NULL: nothing. */
+char *aivo_describe_args_problem(const char *text);
 
 G_END_DECLS
 #endif

@@ -1,5 +1,5 @@
 #include "link-options.h"
-#include "token.h"
+#include "credential.h"
 
 static const char *text_or_null(const char *text)
 {
@@ -35,11 +35,10 @@ void aivo_link_options(const AivoProfile *profile, const AivoTuning *tuning, str
 char *aivo_link_auth_payload(const AivoProfile *profile, const char *secret, gint64 ttl_s)
 {
     if (profile->auth == AIVO_AUTH_NONE)
-        return aivo_token_payload(NULL, profile->user);
+        return aivo_credential_payload(NULL, profile->user);
     if (profile->auth == AIVO_AUTH_TOKEN)
-        return aivo_token_payload(secret, profile->user);
+        return aivo_credential_payload(secret, profile->user);
     if (!secret || !*secret)
         secret = AIVO_DEVELOPMENT_SECRET;
-    g_autofree char *token = aivo_token_sign(secret, profile->user, g_get_real_time() / G_USEC_PER_SEC, ttl_s);
-    return aivo_token_payload(token, profile->user);
+    return aivo_credential_signed_payload(secret, profile->user, g_get_real_time() / G_USEC_PER_SEC, ttl_s);
 }

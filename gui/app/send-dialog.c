@@ -1,6 +1,6 @@
 #include "send-dialog.h"
 #include "application.h"
-#include "json-text.h"
+#include "describe.h"
 #include "spoken-names.h"
 #include "window.h"
 #include <glib/gi18n.h>
@@ -20,11 +20,11 @@ static void changed(AivoSendDialog *self)
 {
     const char *event = gtk_editable_get_text(GTK_EDITABLE(self->event));
     const char *args = gtk_editable_get_text(GTK_EDITABLE(self->args));
-    const char *problem = NULL;
+    g_autofree char *problem = NULL;
     if (strlen(event) > EVENT_MAX_BYTES)
-        problem = _("The event’s name is too long");
-    else if (*args && !aivo_json_is_array(args, &problem))
-        problem = problem ? problem : _("This is no JSON");
+        problem = g_strdup(_("The event’s name is too long"));
+    else if (*args)
+        problem = aivo_describe_args_problem(args);
     gtk_label_set_text(GTK_LABEL(self->problem), problem ? problem : "");
     gtk_widget_set_visible(self->problem, problem != NULL);
     gtk_widget_set_sensitive(self->send, *event && !problem);

@@ -7,13 +7,18 @@
 #include <cmocka.h>
 
 #include "alert-policy.h"
+#include "bundle.h"
+#include "comma.h"
+#include "credential.h"
+#include "describe.h"
 #include "event-log.h"
-#include "json-text.h"
 #include "profile-store.h"
 #include "profile.h"
+#include "report.h"
 #include "tar-file.h"
-#include "token.h"
+#include <cjson/cJSON.h>
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 /* What people type as an address: each mistake is named, and what is right has none. */
@@ -118,21 +123,61 @@ static void test_store(void **state)
     assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-/* A signed token has the form and the end that it should; the known answer is of an independent implementation. */
-static void test_token(void **state)
+/* The CONNECT payload: what is not set is not in it, a text stays one; a token signed here is in date. The known token
+ * is of an independent implementation. */
+static void test_payload(void **state)
 {
     (void)state;
-    g_autofree char *token = aivo_token_sign("secret", "learner-1", 1000, 60);
-    assert_string_equal(token, "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
-                               "eyJzdWIiOiJsZWFybmVyLTEiLCJ1c2VySWQiOiJsZWFybmVyLTEiLCJpYXQiOjEwMDAsImV4cCI6MTA2MH0."
-                               "mQKtZ2p7srhJgPFdLibi7ShRlVcKmiZ_LqbAwgIdaOA");
-    assert_true(aivo_token_is_well_formed(token));
-    assert_int_equal(aivo_token_expiry(token), 1060);
-    assert_int_equal(aivo_token_expiry("no token"), 0);
-    assert_false(aivo_token_is_well_formed("a.b"));
-    g_autofree char *payload = aivo_token_payload("t\"x", "");
-    assert_string_equal(payload, "{\"token\":\"t\\\"x\"}");
-    assert_null(aivo_token_payload("", NULL));
+    g_autofree char *signed_one = aivo_credential_signed_payload("secret", "learner-1", 1000, 60);
+    assert_string_equal(signed_one,
+                        "{\"token\":\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+                        "eyJzdWIiOiJsZWFybmVyLTEiLCJ1c2VySWQiOiJsZWFybmVyLTEiLCJpYXQiOjEwMDAsImV4cCI6MTA2MH0."
+                        "mQKtZ2p7srhJgPFdLibi7ShRlVcKmiZ_LqbAwgIdaOA\",\"learnerId\":\"learner-1\"}");
+    g_autofree char *token = aivo_credential_payload("t\"x", "");
+    assert_string_equal(token, "{\"token\":\"t\\\"x\"}");
+    g_autofree char *user = aivo_credential_payload(NULL, "ü");
+    assert_string_equal(user, "{\"learnerId\":\"ü\"}");
+    g_autofree char *both = aivo_credential_payload("t", "u");
+    assert_string_equal(both, "{\"token\":\"t\",\"learnerId\":\"u\"}");
+    assert_null(aivo_credential_payload("", NULL));
+}
+
+/* A token with these claims, in the form that a token has. */
+static char *token_with(const char *claims)
+{
+    g_autofree char *text = g_base64_encode((const guchar *)claims, strlen(claims));
+    text[strcspn(text, "=")] = '\0';
+    g_strdelimit(text, "+", '-');
+    g_strdelimit(text, "/", '_');
+    return g_strconcat("e30.", text, ".c2ln", NULL);
+}
+
+/* The end of a token counts where its claims have it, not in a text or an object among them; no token has no end. */
+static void test_expiry(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *claims;
+        gint64 expiry;
+    } cases[] = {
+        {"{\"sub\":\"u\",\"exp\":1060}", 1060},
+        {"{\"note\":\"\\\"exp\\\":5\",\"exp\":1060}", 1060},
+        {"{\"note\":\"\\\"exp\\\":5\"}", 0},
+        {"{\"inner\":{\"exp\":5}}", 0},
+        {"{\"exp\":\"1060\"}", 0},
+        {"{\"exp\":1060", 0},
+        {"{}", 0},
+    };
+    static const char *const malformed[] = {
+        "", "no token", "a.b", "e30.eyJleHAiOjV9", "e30.eyJleHAiOjV9.a.b", "!.eyJleHAiOjV9.a", "e30.eyJleHAiOjV9.a b"};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *token = token_with(cases[i].claims);
+        if (aivo_credential_expiry(token) != cases[i].expiry)
+            fail_msg("%s", cases[i].claims);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(malformed); i++)
+        if (aivo_credential_expiry(malformed[i]) != 0)
+            fail_msg("%s", malformed[i]);
 }
 
 /* A day of alerts: dwell, a short dip, quiet hours over midnight, recovery, and a connection that is paused. */
@@ -179,22 +224,102 @@ static void test_log(void **state)
     assert_int_equal(aivo_event_get_time(newest), 2010);
 }
 
-/* JSON: what is written is JSON, and what a user types as arguments is judged. */
-static void test_json(void **state)
+/* What a user types as arguments is judged, and what is wrong has its place, counted in characters. */
+static void test_args(void **state)
 {
     (void)state;
-    g_autoptr(GString) out = g_string_new(NULL);
-    aivo_json_append_string(out, "a\"\\\n\x01");
-    aivo_json_append_number(out, 1.0 / 0.0, 3);
-    aivo_json_append_time(out, 1);
-    assert_string_equal(out->str, "\"a\\\"\\\\\\n\\u0001\"null\"1970-01-01T00:00:00.001Z\"");
     static const char *const good[] = {"[]", " [1, -2.5e3, \"\\u00fc\", {\"a\": [true, null]}] "};
-    static const char *const bad[] = {"", "{}", "[", "[1,]", "[01]", "[\"\\x\"]", "[1] 2", "[{a:1}]", "[.5]"};
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "too early"},
+        {"[", "too early"},
+        {"[1", "too early"},
+        {"{}", "array"},
+        {" \"[]\" ", "array"},
+        {"7", "array"},
+        {"[1,]", "character 4"},
+        {"[01]", "character 3"},
+        {"[\"\\x\"]", "character 4"},
+        {"[1] 2", "character 5"},
+        {"[{a:1}]", "character 3"},
+        {"[.5]", "character 2"},
+        {"[\"üöä\",x]", "character 8"},
+        {"nul", "too early"},
+        {"x", "character 1"},
+        {"[\"a\nb\"]", "character 4"},
+    };
     for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
-        assert_true(aivo_json_is_array(good[i], NULL));
-    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-        if (aivo_json_is_array(bad[i], NULL))
-            fail_msg("%s", bad[i]);
+        assert_null(aivo_describe_args_problem(good[i]));
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *problem = aivo_describe_args_problem(bad[i].text);
+        if (!problem || !strstr(problem, bad[i].says))
+            fail_msg("%s: %s", bad[i].text, problem ? problem : "no problem");
+    }
+}
+
+static cJSON *report_of(AivoConnection *connection)
+{
+    g_autofree char *text = aivo_bundle_dup_report(connection);
+    cJSON *report = cJSON_Parse(text);
+    assert_non_null(report);
+    return report;
+}
+
+/* The connection's snapshot in the report is that which the command line prints; it is worth nothing once the
+ * connection is gone. */
+static void expect_quality(AivoConnection *connection, const struct cli_snapshot *expected)
+{
+    cJSON *report = report_of(connection);
+    char *want = cli_snapshot_json(expected), *got = cJSON_PrintUnformatted(cJSON_GetObjectItem(report, "quality"));
+    assert_string_equal(got, want);
+    assert_string_equal(cJSON_GetObjectItem(report, "state")->valuestring, aivo_state_name(expected->state));
+    free(want);
+    free(got);
+    cJSON_Delete(report);
+}
+
+/* The bundle of a connection, under a locale with a decimal comma: its report is JSON, what is not known is null, no
+ * text that may hold a secret is in it, and CSV has a point. */
+static void test_bundle(void **state)
+{
+    (void)state;
+    g_autoptr(AivoProfile) profile = aivo_profile_new_local();
+    aivo_profile_set(&profile->url, "http://127.0.0.1:4003/?token=query-secret");
+    aivo_profile_set(&profile->user, "learner-secret");
+    aivo_profile_set(&profile->ca_file, "/home/secret.pem");
+    g_autoptr(AivoConnection) connection = aivo_connection_new(profile);
+    aivo_connection_set_state(connection, AIVO_LINK_CONNECTING, "say \"\xff\n");
+    comma_begin();
+    cJSON *report = report_of(connection);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(report, "quality")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(report, "queue"), "pending")));
+    assert_string_equal(cJSON_GetObjectItem(report, "reason")->valuestring, "say \"\uFFFD\n");
+    cJSON_Delete(report);
+
+    struct cli_snapshot expected = {.state = AIVO_STATE_CONNECTED, .url = "http://127.0.0.1:4003/"};
+    struct aivo_quality *q = &expected.quality;
+    *q = (struct aivo_quality){.size = sizeof *q, .time_ms = 1767225599123, .level = AIVO_LEVEL_GOOD, .score = 72};
+    q->latency_ms = q->p50_ms = q->p95_ms = q->min_latency_ms = q->avg_latency_ms = 112.5;
+    q->loss_pct = q->loss_low_pct = q->loss_high_pct = q->uplink_loss_pct = q->network_ms = q->edge_ms = NAN;
+    q->samples = 10;
+    q->cause_count = 1;
+    q->causes[0] = (struct aivo_quality_cause){AIVO_CAUSE_UPLINK_LOSS, 20.5};
+    aivo_connection_set_quality(connection, q);
+    aivo_connection_set_state(connection, AIVO_LINK_CONNECTED, NULL);
+    expect_quality(connection, &expected);
+    aivo_connection_set_state(connection, AIVO_LINK_RECONNECTING, NULL);
+    expected.state = AIVO_STATE_RECONNECTING;
+    q->level = AIVO_LEVEL_OFFLINE;
+    q->score = 0;
+    q->cause_count = 0;
+    expect_quality(connection, &expected);
+    g_autofree char *history = aivo_bundle_dup_history(connection), *text = aivo_bundle_dup_report(connection);
+    comma_end();
+    assert_non_null(strstr(history, "2025-12-31T23:59:59.123Z,"));
+    assert_non_null(strstr(history, ",112.5,"));
+    assert_null(strstr(history, "112,5"));
+    assert_null(strstr(text, "secret"));
 }
 
 /* An archive that tar itself reads. */
@@ -224,8 +349,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_profile_for), cmocka_unit_test(test_profile_file),
-        cmocka_unit_test(test_store),     cmocka_unit_test(test_token),       cmocka_unit_test(test_alerts),
-        cmocka_unit_test(test_log),       cmocka_unit_test(test_json),        cmocka_unit_test(test_tar),
+        cmocka_unit_test(test_store),     cmocka_unit_test(test_payload),     cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_alerts),    cmocka_unit_test(test_log),         cmocka_unit_test(test_args),
+        cmocka_unit_test(test_bundle),    cmocka_unit_test(test_tar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
