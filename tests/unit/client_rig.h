@@ -150,4 +150,49 @@ static __attribute__((unused)) struct aivo_client *connect_client(struct scripte
     return c;
 }
 
+/* How to emit what wants an acknowledgement. */
+static __attribute__((unused)) struct aivo_emit asking(aivo_ack_fn ack, void *user)
+{
+    struct aivo_emit how;
+    aivo_emit_init(&how);
+    how.ack = ack;
+    how.user = user;
+    return how;
+}
+
+/* What the server would answer an event, as scripted_hear() gave it. */
+static __attribute__((unused)) void say_ack(struct scripted *s, int conn, const char *heard, const char *args)
+{
+    char answer[128];
+    snprintf(answer, sizeof answer, "43%lu%s", strtoul(heard + strlen("T42"), NULL, 10), args);
+    scripted_say(s, conn, answer);
+}
+
+/* The PONG to the next PING. */
+static __attribute__((unused)) void answer_ping(struct scripted *s, int conn)
+{
+    char ping[64];
+    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
+    scripted_pong(s, conn, ping);
+}
+
+/* A queue's file in a folder of its own. */
+struct queue_place {
+    char dir[32], path[48];
+};
+
+static __attribute__((unused)) void queue_place_make(struct queue_place *place)
+{
+    snprintf(place->dir, sizeof place->dir, "/tmp/aivo-test-XXXXXX");
+    assert_non_null(mkdtemp(place->dir));
+    snprintf(place->path, sizeof place->path, "%s/q.db", place->dir);
+}
+
+static __attribute__((unused)) void queue_place_remove(const struct queue_place *place)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf '%s'", place->dir);
+    assert_int_equal(system(command), 0);
+}
+
 #endif

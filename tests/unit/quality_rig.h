@@ -36,20 +36,6 @@ static inline void start(struct aivo_quality_core *q)
     aivo_quality_connected(q, START);
 }
 
-/* The next probe goes out when it is due and is answered after rtt_ms; the time of the answer. */
-static inline int64_t answer(struct aivo_quality_core *q, int64_t now, double rtt_ms)
-{
-    struct aivo_quality_probe p;
-    if (q->probe_due_us > now)
-        now = q->probe_due_us;
-    q->handler_due = false; /* tests of the handler ask for themselves */
-    assert_true(aivo_quality_next_probe(q, now, &p));
-    aivo_quality_probe_sent(q, now, p.id, NULL);
-    now += (int64_t)(rtt_ms * 1000);
-    assert_true(aivo_quality_pong(q, now, p.id, NULL));
-    return now;
-}
-
 /* The next probe goes out when it is due and is never answered: the connection is dead, and another one is made. */
 static inline int64_t lose(struct aivo_quality_core *q, int64_t now)
 {
@@ -78,18 +64,35 @@ static inline int64_t send_probe(struct aivo_quality_core *q, int64_t now, const
     struct aivo_quality_probe p;
     if (q->probe_due_us > now)
         now = q->probe_due_us;
-    q->handler_due = false;
+    q->handler_due = false; /* tests of the handler ask for themselves */
     assert_true(aivo_quality_next_probe(q, now, &p));
     assert_false(p.ask_handler);
     aivo_quality_probe_sent(q, now, p.id, path);
     return now;
 }
 
+/* The same, answered after rtt_ms; the time of the answer. */
 static inline int64_t answer_with(struct aivo_quality_core *q, int64_t now, double rtt_ms,
                                   const struct aivo_path *before, const struct aivo_path *after)
 {
     now = send_probe(q, now, before) + (int64_t)(rtt_ms * 1000);
     assert_true(aivo_quality_pong(q, now, q->probe_id, after));
+    return now;
+}
+
+/* The same on a system that tells nothing. */
+static inline int64_t answer(struct aivo_quality_core *q, int64_t now, double rtt_ms)
+{
+    return answer_with(q, now, rtt_ms, NULL, NULL);
+}
+
+/* A link as it should be: connected at START, and so many answers after 50 ms each. The time of the last. */
+static inline int64_t settle(struct aivo_quality_core *q, int count, const struct aivo_path *path)
+{
+    int64_t now = START;
+    start(q);
+    for (int i = 0; i < count; i++)
+        now = answer_with(q, now, 50, path, path);
     return now;
 }
 

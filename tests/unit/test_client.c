@@ -21,19 +21,12 @@ static void test_conversation(void **state)
 
     assert_int_equal(aivo_client_emit(c, "plain", NULL, NULL), AIVO_OK);
     scripted_expect(s, conn, "T42[\"plain\"]");
-    struct aivo_emit how;
-    aivo_emit_init(&how);
-    how.ack = on_ack;
-    how.user = "first";
+    struct aivo_emit how = asking(on_ack, "first");
     assert_int_equal(aivo_client_emit(c, "ask", " [1, {\"a\":2}]", &how), AIVO_OK);
     const char *heard = scripted_hear(s, conn);
-    char *rest;
     assert_memory_equal(heard, "T42", 3);
-    unsigned long id = strtoul(heard + 3, &rest, 10);
-    assert_string_equal(rest, "[\"ask\",1, {\"a\":2}]");
-    char answer[64];
-    snprintf(answer, sizeof answer, "43%lu[\"yes\",7]", id);
-    scripted_say(s, conn, answer);
+    assert_string_equal(heard + strcspn(heard, "["), "[\"ask\",1, {\"a\":2}]");
+    say_ack(s, conn, heard, "[\"yes\",7]");
     wait_log("ack[first] AIVO_OK [\"yes\",7]\n");
 
     struct aivo_attachment bytes[1] = {{"\1\2\3", 3}};
@@ -106,10 +99,7 @@ static void test_lost_connection(void **state)
     struct aivo_options o = options_on(loop);
     int conn;
     struct aivo_client *c = connect_client(s, &o, &conn);
-    struct aivo_emit how;
-    aivo_emit_init(&how);
-    how.ack = on_ack;
-    how.user = "lost";
+    struct aivo_emit how = asking(on_ack, "lost");
     for (int i = 0; i < 50; i++)
         assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
     for (int i = 0; i < 50; i++)
@@ -139,17 +129,12 @@ static void test_ack_timeout(void **state)
     struct aivo_options o = options_on(loop);
     int conn;
     struct aivo_client *c = connect_client(s, &o, &conn);
-    struct aivo_emit how;
-    aivo_emit_init(&how);
-    how.ack = on_ack;
-    how.user = "slow";
+    struct aivo_emit how = asking(on_ack, "slow");
     how.ack_timeout_ms = 1;
     assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
-    unsigned long id = strtoul(scripted_hear(s, conn) + 3, NULL, 10);
+    const char *heard = scripted_hear(s, conn);
     wait_log("ack[slow] AIVO_E_TIMEOUT -\n");
-    char answer[64];
-    snprintf(answer, sizeof answer, "43%lu[]", id);
-    scripted_say(s, conn, answer);
+    say_ack(s, conn, heard, "[]");
     aivo_client_on(c, "after", on_event, "after");
     scripted_say(s, conn, "42[\"after\"]");
     wait_log("event[after]");
@@ -184,10 +169,7 @@ static void test_destroy_inside_callback(void **state)
         clear_log(NULL);
         int conn;
         struct aivo_client *c = connect_client(s, &o, &conn);
-        struct aivo_emit how;
-        aivo_emit_init(&how);
-        how.ack = on_cancelled;
-        how.user = "a";
+        struct aivo_emit how = asking(on_cancelled, "a");
         assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
         scripted_hear(s, conn);
         aivo_client_on(c, NULL, destroy_on_event, "x");
@@ -237,13 +219,8 @@ static void test_dispatch_backpressure(void **state)
     assert_int_equal(count_log("event[d] n"), 3000);
     assert_int_equal(count_log("event[d] last"), 1);
     assert_true(scripted_wait_paused(s, conn, false));
-    struct emit_ack {
-        struct aivo_emit how;
-    } pending;
-    aivo_emit_init(&pending.how);
-    pending.how.ack = on_cancelled;
-    pending.how.user = "d";
-    assert_int_equal(aivo_client_emit(c, "ask", NULL, &pending.how), AIVO_OK);
+    struct aivo_emit how = asking(on_cancelled, "d");
+    assert_int_equal(aivo_client_emit(c, "ask", NULL, &how), AIVO_OK);
     scripted_hear(s, conn);
     aivo_client_destroy(c); /* runs what is left of the acks */
     assert_int_equal(count_log("cancelled d AIVO_E_CANCELLED\n"), 1);
@@ -424,11 +401,10 @@ static void test_async(void **state)
     (void)state;
     struct scripted *s;
     struct aivo_loop *loop = scripted_loop(&s);
-    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct queue_place place;
+    queue_place_make(&place);
     struct aivo_options o = options_on(loop);
-    o.queue.path = path;
+    o.queue.path = place.path;
     struct aivo_client *c = create(&o);
     struct aivo_queue_callbacks callbacks = {
         .size = sizeof callbacks, .queued = on_queued, .sent = on_sent, .acknowledged = on_acknowledged};
@@ -447,17 +423,13 @@ static void test_async(void **state)
     int conn = scripted_accept(s);
     const char *heard = scripted_hear(s, conn);
     wait_log("sent keep -\n");
-    char answer[64];
-    snprintf(answer, sizeof answer, "43%lu[true]", strtoul(heard + 3, NULL, 10));
-    scripted_say(s, conn, answer);
+    say_ack(s, conn, heard, "[true]");
     wait_log("acknowledged keep [true]\n");
     assert_int_equal(aivo_client_send_async(c, "last", "[2]", NULL, on_stored, &last, &last, NULL), AIVO_OK);
     aivo_client_destroy(c);
     assert_int_equal(count_log("stored AIVO_OK\n"), 2); /* and no later */
     aivo_loop_destroy(loop);
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    assert_int_equal(system(command), 0);
+    queue_place_remove(&place);
 }
 
 /* A durable message queued while offline is sent once connected, again after a reconnect, and ends with its fate. */
@@ -466,11 +438,10 @@ static void test_durable(void **state)
     (void)state;
     struct scripted *s;
     struct aivo_loop *loop = scripted_loop(&s);
-    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct queue_place place;
+    queue_place_make(&place);
     struct aivo_options o = options_on(loop);
-    o.queue.path = path;
+    o.queue.path = place.path;
     struct aivo_client *c = create(&o);
     struct aivo_message_id id;
     assert_int_equal(aivo_client_send(c, "keep", "[{\"n\":1}]", &id, NULL), AIVO_OK);
@@ -491,18 +462,14 @@ static void test_durable(void **state)
     conn = scripted_accept(s);
     heard = scripted_hear(s, conn);
     assert_non_null(strstr(heard, expected));
-    char answer[64];
-    snprintf(answer, sizeof answer, "43%lu[{\"success\":true}]", strtoul(heard + 3, NULL, 10));
-    scripted_say(s, conn, answer);
+    say_ack(s, conn, heard, "[{\"success\":true}]");
     wait_log("fate keep acknowledged [{\"success\":true}]\n");
     struct aivo_queue_stats stats;
     assert_int_equal(aivo_client_queue_stats(c, &stats), AIVO_OK);
     assert_int_equal(stats.in_flight, 0);
     aivo_client_destroy(c);
     aivo_loop_destroy(loop);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    assert_int_equal(system(command), 0);
+    queue_place_remove(&place);
 }
 
 /* A client that has the file retries and deletes what a filter means: dead letters by event, waiting messages by
@@ -523,11 +490,8 @@ static void test_queue_where(void **state)
         assert_int_equal(aivo_client_send(c, events[i], "[]", NULL, NULL), AIVO_OK);
     aivo_client_start(c);
     int conn = scripted_accept(s);
-    for (int i = 0; i < 3; i++) {
-        char answer[64];
-        snprintf(answer, sizeof answer, "43%lu[{\"error\":\"no\"}]", strtoul(scripted_hear(s, conn) + 3, NULL, 10));
-        scripted_say(s, conn, answer);
-    }
+    for (int i = 0; i < 3; i++)
+        say_ack(s, conn, scripted_hear(s, conn), "[{\"error\":\"no\"}]");
     wait_log("fate good dead");
     for (int i = 0; i < 500 && count_log("fate bad dead") < 2; i++)
         usleep(10000);
@@ -570,13 +534,12 @@ static void test_plain_websocket(void **state)
     (void)state;
     struct scripted *s;
     struct aivo_loop *loop = scripted_loop(&s);
-    char dir[] = "/tmp/aivo-test-XXXXXX", path[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct queue_place place;
+    queue_place_make(&place);
     struct aivo_options o = options_on(loop);
     o.protocol = AIVO_PROTOCOL_WEBSOCKET;
     o.url = "ws://127.0.0.1:9/chat?room=1";
-    o.queue.path = path;
+    o.queue.path = place.path;
     struct aivo_client *c = create(&o);
     aivo_client_on(c, "message", on_event, "raw");
     aivo_client_start(c);
@@ -589,27 +552,25 @@ static void test_plain_websocket(void **state)
     assert_int_equal(aivo_client_emit(c, "x", NULL, NULL), AIVO_E_STATE);
     scripted_say(s, conn, "hi there");
     wait_log("event[raw] message hi there 0\n");
-    char ping[3][64];
     assert_int_equal(aivo_client_send(c, "keep", "[1]", NULL, NULL), AIVO_OK);
     assert_non_null(strstr(scripted_hear(s, conn), "T{\"event\":\"keep\",\"data\":[1],\"id\":\""));
-    snprintf(ping[0], sizeof ping[0], "%s", scripted_hear_ping(s, conn));
+    char ping[64];
+    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
     /* Two more while that PING is out: they share the next one, which leaves once the first is answered. */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(aivo_client_send(c, "more", "[2]", NULL, NULL), AIVO_OK);
         assert_non_null(strstr(scripted_hear(s, conn), "T{\"event\":\"more\""));
     }
     scripted_pong(s, conn, "q999999"); /* never sent: means nothing */
-    scripted_pong(s, conn, ping[0]);
+    scripted_pong(s, conn, ping);
     wait_log("fate keep acknowledged -\n");
-    snprintf(ping[1], sizeof ping[1], "%s", scripted_hear_ping(s, conn));
+    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
     assert_int_equal(count_log("fate more"), 0);
-    scripted_pong(s, conn, ping[1]);
+    scripted_pong(s, conn, ping);
     wait_log("fate more acknowledged -\nfate more acknowledged -\n");
     aivo_client_destroy(c);
     aivo_loop_destroy(loop);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    assert_int_equal(system(command), 0);
+    queue_place_remove(&place);
 }
 
 /* Each option that makes no sense is refused by name. */

@@ -1,6 +1,16 @@
 /* What a program sees of the measuring, against a scripted network. */
 #include "client_rig.h"
 
+/* A client that is asked for its quality, and its connection. */
+static struct aivo_client *measure(struct scripted *s, const struct aivo_options *o, int *conn)
+{
+    struct aivo_client *c = create(o);
+    aivo_client_on_quality(c, on_sample, on_level, NULL);
+    aivo_client_start(c);
+    *conn = scripted_accept(s);
+    return c;
+}
+
 /* A probe goes out on connecting; its PONG makes a sample and a level, and a snapshot for any thread. */
 static void test_quality(void **state)
 {
@@ -9,13 +19,9 @@ static void test_quality(void **state)
     struct aivo_loop *loop = scripted_loop(&s);
     struct aivo_options o = options_on(loop);
     o.quality.enabled = true;
-    struct aivo_client *c = create(&o);
-    aivo_client_on_quality(c, on_sample, on_level, NULL);
-    aivo_client_start(c);
-    int conn = scripted_accept(s);
-    char ping[64];
-    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
-    scripted_pong(s, conn, ping);
+    int conn;
+    struct aivo_client *c = measure(s, &o, &conn);
+    answer_ping(s, conn);
     wait_log("sample ");
     wait_log("level ");
     struct aivo_quality q;
@@ -44,13 +50,9 @@ static void test_dead_link(void **state)
     o.quality.interval_ms = 100;
     o.quality.timeout_ms = 400;
     o.reconnect.floor_ms = o.reconnect.base_ms = 1;
-    struct aivo_client *c = create(&o);
-    aivo_client_on_quality(c, on_sample, on_level, NULL);
-    aivo_client_start(c);
-    int conn = scripted_accept(s);
-    char ping[64];
-    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
-    scripted_pong(s, conn, ping);
+    int conn;
+    struct aivo_client *c = measure(s, &o, &conn);
+    answer_ping(s, conn);
     wait_log("sample ");
     scripted_hear_ping(s, conn); /* and no answer to this one */
     wait_log("level Offline\n");
@@ -76,15 +78,11 @@ static void test_quality_by_hand(void **state)
     struct aivo_loop *loop = scripted_loop(&s);
     struct aivo_options o = options_on(loop);
     o.quality.interval_ms = 100;
-    struct aivo_client *c = create(&o);
-    aivo_client_on_quality(c, on_sample, on_level, NULL);
-    aivo_client_start(c);
-    int conn = scripted_accept(s);
+    int conn;
+    struct aivo_client *c = measure(s, &o, &conn);
     wait_log("connected");
     assert_int_equal(aivo_client_quality_start(c), AIVO_OK);
-    char ping[64];
-    snprintf(ping, sizeof ping, "%s", scripted_hear_ping(s, conn));
-    scripted_pong(s, conn, ping);
+    answer_ping(s, conn);
     wait_log("level ");
     assert_int_equal(aivo_client_quality_stop(c), AIVO_OK);
     wait_log("level Offline\n");

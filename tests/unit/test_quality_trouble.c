@@ -50,10 +50,7 @@ static void test_lost_answer(void **state)
     (void)state;
     struct aivo_quality_core q;
     struct aivo_path path = {.has_dsack = true, .rtt_us = 50000, .min_rtt_us = 48000};
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 10; i++)
-        now = answer_with(&q, now, 50, &path, &path);
+    int64_t now = settle(&q, 10, &path);
     now = answer_with(&q, now, 310, &path, &path);
     assert_int_equal(snapshot(&q, now).loss_samples, 10); /* not yet known */
     now = answer_with(&q, now, 50, &path, &path);
@@ -78,10 +75,7 @@ static void test_loaded(void **state)
     struct aivo_path idle = {.has_dsack = true, .rtt_us = 50000}, loaded = idle, busy = idle;
     loaded.notsent_bytes = 1;
     busy.unacked = 2;
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 10; i++)
-        now = answer_with(&q, now, 50, &idle, &idle);
+    int64_t now = settle(&q, 10, &idle);
     for (int i = 0; i < 5; i++)
         now = answer_with(&q, now, 900, &loaded, &idle);
     struct aivo_quality s = snapshot(&q, now);
@@ -114,10 +108,7 @@ static void test_step_response(void **state)
 {
     (void)state;
     struct aivo_quality_core q;
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 40; i++)
-        now = answer(&q, now, 50);
+    int64_t now = settle(&q, 40, NULL);
     int64_t step = now;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(aivo_quality_level(&q, now), AIVO_LEVEL_EXCELLENT);
@@ -139,10 +130,7 @@ static void test_needless_retransmits(void **state)
         struct aivo_quality_core q;
         struct aivo_path path = {.has_dsack = true, .rtt_us = 50000}, again = path;
         again.total_retrans = 1;
-        int64_t now = START;
-        start(&q);
-        for (int i = 0; i < 20; i++)
-            now = answer_with(&q, now, 50, &path, &path);
+        int64_t now = settle(&q, 20, &path);
         now = answer_with(&q, now, 400, &path, &again);
         assert_int_equal(snapshot(&q, now).lost, 1);
         for (int i = 0; i < 3; i++)
@@ -160,10 +148,7 @@ static void test_hanging(void **state)
 {
     (void)state;
     struct aivo_quality_core q;
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 13; i++)
-        now = answer(&q, now, 50);
+    int64_t now = settle(&q, 13, NULL);
     aivo_quality_tick(&q, now);
     int64_t sent = now = send_probe(&q, now, NULL);
     assert_near(snapshot(&q, sent + 50 * MS).avg_latency_ms, 50);
@@ -211,10 +196,7 @@ static void test_cut_link(void **state)
     (void)state;
     struct aivo_quality_core q;
     struct aivo_path path = {.has_dsack = true, .rtt_us = 50000, .rttvar_us = 1000};
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 20; i++)
-        now = answer_with(&q, now, 50, &path, &path);
+    int64_t now = settle(&q, 20, &path);
     aivo_quality_tick(&q, now);
     int64_t sent = now = send_probe(&q, now, &path);
     int readings = 0;
@@ -242,10 +224,7 @@ static void test_program_bytes(void **state)
     (void)state;
     struct aivo_quality_core q;
     struct aivo_path path = {.has_dsack = true, .rtt_us = 50000, .rttvar_us = 1000};
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 20; i++)
-        now = answer_with(&q, now, 50, &path, &path);
+    int64_t now = settle(&q, 20, &path);
     aivo_quality_tick(&q, now);
     aivo_quality_wrote(&q, now);
     assert_true(aivo_quality_deadline(&q, now) == now + 150 * MS);
@@ -273,10 +252,7 @@ static void test_local_stall(void **state)
     struct aivo_quality_core q;
     struct aivo_path path = {.has_dsack = true, .rtt_us = 50000}, unread = path;
     unread.last_data_recv_ms = 400;
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 10; i++)
-        now = answer_with(&q, now, 50, &path, &path);
+    int64_t now = settle(&q, 10, &path);
     now = answer_with(&q, now, 450, &path, &unread);
     struct aivo_quality s = snapshot(&q, now);
     assert_near(s.avg_latency_ms, 50);
@@ -301,10 +277,7 @@ static void test_suspend(void **state)
 {
     (void)state;
     struct aivo_quality_core q;
-    int64_t now = START;
-    start(&q);
-    for (int i = 0; i < 10; i++)
-        now = answer(&q, now, 50);
+    int64_t now = settle(&q, 10, NULL);
     now = send_probe(&q, now, NULL);
     aivo_quality_deadline(&q, now);
     uint64_t id = q.probe_id;
@@ -328,10 +301,7 @@ static void test_stopped(void **state)
     for (int silent = 0; silent < 3; silent++) {
         struct aivo_quality_core q;
         struct aivo_path path = {.rtt_us = 50000, .min_rtt_us = 48000};
-        int64_t now = START;
-        start(&q);
-        for (int i = 0; i < 10; i++)
-            now = answer_with(&q, now, 50, &path, &path);
+        int64_t now = settle(&q, 10, &path);
         aivo_quality_tick(&q, now);
         now = send_probe(&q, now, &path);
         assert_true(aivo_quality_deadline(&q, now + MS) < now + 1000 * MS);

@@ -149,20 +149,15 @@ static void test_garbage_inside(void **state)
     expect_moved_aside(b, moved, sizeof moved, 280, 299);
 }
 
-/* An index was overwritten: no message is lost. */
-static void test_index_damaged(void **state)
+static void overwrite_index(struct bench *b, const char *name)
 {
-    struct bench *b = *state;
-    char moved[512], garbage[4096];
-    bench_open(b);
-    send_numbers(b, 1, 300);
-    bench_close(b);
+    char garbage[4096];
     sqlite3 *db;
     sqlite3_stmt *s;
     assert_int_equal(sqlite3_open(b->path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'message_order'", -1, &s, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", -1, &s, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC), SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     int page = sqlite3_column_int(s, 0);
     sqlite3_finalize(s);
@@ -171,6 +166,17 @@ static void test_index_damaged(void **state)
     int fd = open(b->path, O_WRONLY);
     assert_int_equal(pwrite(fd, garbage, sizeof garbage, (off_t)(page - 1) * 4096), sizeof garbage);
     close(fd);
+}
+
+/* An index was overwritten: no message is lost. */
+static void test_index_damaged(void **state)
+{
+    struct bench *b = *state;
+    char moved[512];
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    overwrite_index(b, "message_order");
     expect_moved_aside(b, moved, sizeof moved, 300, 300);
 }
 
@@ -235,25 +241,12 @@ static void test_index_incomplete(void **state)
 static void test_damaged_in_use(void **state)
 {
     struct bench *b = *state;
-    char moved[512], garbage[4096], mark[600];
+    char moved[512], mark[600];
     bench_open(b);
     send_numbers(b, 1, 300);
     bench_close(b);
     bench_open(b);
-    sqlite3 *db;
-    sqlite3_stmt *s;
-    assert_int_equal(sqlite3_open(b->path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'message_expiry'", -1, &s, NULL),
-        SQLITE_OK);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int page = sqlite3_column_int(s, 0);
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    memset(garbage, 0xa5, sizeof garbage);
-    int fd = open(b->path, O_WRONLY);
-    assert_int_equal(pwrite(fd, garbage, sizeof garbage, (off_t)(page - 1) * 4096), sizeof garbage);
-    close(fd);
+    overwrite_index(b, "message_expiry");
     sql(b->path, "PRAGMA user_version = 2"); /* a write of another: what the queue's connection remembers is void */
     struct aivo_error err;
     assert_int_equal(aivo_queue_send(b->q, "event", "[1]", NULL, &err), AIVO_E_STORE);
