@@ -121,7 +121,7 @@ class Day(unittest.TestCase):
         wait_window("Send a Message")
         write("Event", "agent:learning")
         write("Arguments, as a JSON array", "[1")
-        heard("This is no JSON")
+        heard("This is no JSON: it ends too early")
         write("Arguments, as a JSON array", '[{"action":"start_session"}]')
         click_away("Send", "Send a Message")
         heard("Waiting: 1")
