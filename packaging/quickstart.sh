@@ -80,7 +80,7 @@ trap 'exit 0' INT TERM HUP
 # ---------------------------------------------------------------- packages
 
 packages=(build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev
-    libsqlite3-dev libcjson-dev libjwt-dev libcurl4-openssl-dev)
+    libsqlite3-dev libcjson-dev libjwt-dev libcurl4-openssl-dev libhiredis-dev libmsgpack-dev)
 [ $view = cli ] || packages+=(libgtk-4-dev libadwaita-1-dev libsecret-1-dev libglib2.0-dev-bin adwaita-icon-theme)
 
 missing_packages() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The two commands on a fresh Debian 12, from a clone: makes one with debootstrap in a folder, puts in git, certificates,
-# sudo and an ordinary user, and runs tests/run.sh and packaging/quickstart.sh there as that user. Needs root.
+# sudo and an ordinary user, and runs packaging/quickstart.sh and tests/run.sh there as that user. Needs root.
 #
 #   tests/chroot.sh [--dir DIR] [--keep] [-- OPTION...]     options behind -- are for tests/run.sh
 #
@@ -44,7 +44,8 @@ fi
 inside chown -R dev:dev /home/dev
 
 status=0
-for command in "tests/run.sh $*" "packaging/quickstart.sh --cli --seconds 20"; do
+# The one that installs less comes first, else the other's packages hide what it forgets.
+for command in "packaging/quickstart.sh --cli --seconds 20" "tests/run.sh $*"; do
     say "$command"
     if as_user "$command </dev/null"; then
         say "passed: $command"

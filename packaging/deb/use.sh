@@ -55,6 +55,16 @@ aivo-monitor --diagnose "$url" --token-secret $secret --user u >/dev/null
 install libgtk-4-dev "$(deb libaivo-gtk-dev)"
 pkg-config --exists aivo-gtk
 
+step "the guides: there, and no link of theirs leads nowhere"
+for guide in aivo/operator.md aivo-server/server-guide.md aivo-monitor/monitor.md libaivo-dev/sdk.md libaivo-gtk-dev/gtk.md; do
+    [ -s /usr/share/doc/$guide ] || { echo "no $guide"; exit 1; }
+done
+for guide in /usr/share/doc/*aivo*/*.md; do
+    grep -oE '\]\([^)#: ]+' "$guide" | cut -c 3- | while read -r target; do
+        [ -e "$(dirname "$guide")/$target" ] || { echo "$guide: $target is not there"; exit 1; }
+    done
+done
+
 kill $server
 wait $server
 trap - EXIT

@@ -481,10 +481,10 @@ const struct cli_command cli_diagnose = {
         "\nexit: 0 connected, Excellent or Good; 1 Fair or Poor; 2 no connection; 3 reached, but refused; of several "
         "the\n"
         "highest. With --format nagios: 0 ok, 1 warning, 2 critical, 3 unknown\n",
-    .examples = "  aivo diagnose https://example.org --token-file token.jwt\n"
-                "  aivo diagnose https://example.org --markdown >report.md\n"
-                "  aivo diagnose https://example.org --format nagios --warn 100,2% --crit 500,10%\n"
-                "  aivo diagnose https://a.example https://b.example --listen 127.0.0.1:9117\n",
+    .examples = "  aivo diagnose https://example.org:443 --token-file token.jwt\n"
+                "  aivo diagnose https://example.org:443 --markdown >report.md\n"
+                "  aivo diagnose https://example.org:443 --format nagios --warn 100,2% --crit 500,10%\n"
+                "  aivo diagnose https://a.example:443 https://b.example:443 --listen 127.0.0.1:9117\n",
     .flags = diagnose_flags,
     .flag_count = sizeof(diagnose_flags) / sizeof(diagnose_flags[0]),
     .connects = true,

@@ -88,6 +88,13 @@ check('docs/server.md has every event', events.length < 8 ? [`only ${events.leng
 const kinds = [...read('server-stub/src/audit.c').matchAll(/\] = \{"(\w+)",/g)].map(([, name]) => name);
 check('docs/server.md has every kind of security event', kinds.length < 10 ? [`only ${kinds.length} are found`] : kinds.filter((name) => !server.includes(`\`${name}\``)));
 
+// ---- what a build needs
+
+const words = (text) => text.split(/[\s`,]+/).filter((word) => /^[a-z0-9.+-]{3,}$/.test(word) && !['for', 'the', 'also', 'desktop'].includes(word)).sort();
+const quickstart = [...read('packaging/quickstart.sh').matchAll(/packages\+?=\(([^)]+)\)/g)].flatMap(([, list]) => words(list)).sort();
+const byHand = words(read('README.md').match(/^## Build by hand\n\n[^:]+: ([^;]+);/m)?.[1] ?? '');
+check('README.md and quickstart.sh name the same packages', byHand.length < 10 ? [`only ${byHand.length} are found`] : [...without(byHand, quickstart), ...without(quickstart, byHand)]);
+
 // ---- the modules
 
 const pages = readdirSync(join(root, 'docs/internals')).filter((name) => name.endsWith('.md'));

@@ -6,14 +6,13 @@
 //   ```sh       each block is run by bash -e, one after the other in a folder of the document's own
 //   ```console  each line behind "$ " is run; the lines below it are what it must print, in the same order: numbers, times
 //               and ids may differ, a line "..." stands for any, and what stands behind "# " in a command is no part of it
-// Ports of 41xx and 63xx become free ones. An aivo-server with the development secret runs meanwhile and takes the place of 127.0.0.1:4003; it is $NEXTAUTH_SECRET,
-// and aivo and aivo-server are on the PATH. A comment before a block says what is special:
+// Ports of 41xx and 63xx become free ones. An aivo-server with the development secret runs meanwhile and takes the place of 127.0.0.1:4003;
+// $EXAMPLES is the folder packaging, and aivo and aivo-server are on the PATH. A comment before a block says what is special:
 //   <!-- docs: exit 75 -->     its (last) command ends with this code
 //   <!-- docs: for 2 s -->     it goes on until it is stopped
 //   <!-- docs: by PATH -->     that test runs it: the file must be there, and must have the block's first program in it
 //   <!-- docs: needs NAME -->  a program that a machine may lack: without it the block is a skip
 //   <!-- docs: program NAME --> a C program: it is built against the build's libaivo, and further blocks run it as ./NAME
-//   <!-- docs: without NAME --> that variable is not in the environment of the whole document
 // What a block leaves running in the background (its output in a file) is there for the next ones and ends with the document.
 // A block without a language that begins with a command is a mistake. The last line is "N passed, N failed, N skipped".
 import { spawn, spawnSync } from 'node:child_process';
@@ -25,7 +24,6 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const build = resolve(process.env.AIVO_BUILD ?? join(root, 'build/dev'));
-const SECRET = 'aivo-development-secret-do-not-use-in-production';
 const DOCUMENTED = '127.0.0.1:4003';
 const BLOCK_MS = 60000;
 const AT_ONCE = 6;
@@ -194,9 +192,8 @@ async function runDocument(file, port) {
   const env = {
     ...process.env,
     PATH: `${join(build, 'sdk')}:${join(build, 'server-stub')}:${join(build, 'gui/app')}:${process.env.PATH}`,
-    NEXTAUTH_SECRET: SECRET, NO_COLOR: '1', SRC: root,
+    NO_COLOR: '1', EXAMPLES: join(root, 'packaging'),
   };
-  delete env[text.match(/^<!-- docs: without (\w+) -->$/m)?.[1]];
   const groups = []; // the processes of each block: what it left behind ends with the document
   const free = new Map();
   for (const block of blocksOf(text)) {
