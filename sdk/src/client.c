@@ -187,6 +187,8 @@ void aivo_client_finish(struct aivo_client *c)
 /* Leaves a copy of the command in the inbox. */
 static enum aivo_status leave(struct aivo_client *c, const struct aivo_command *like)
 {
+    if (!c)
+        return AIVO_E_INVALID;
     struct aivo_command *command = aivo_command_copy(like);
     if (!command)
         return AIVO_E_MEMORY;
@@ -207,7 +209,9 @@ enum aivo_status aivo_client_stop(struct aivo_client *c)
 
 enum aivo_status aivo_client_record(struct aivo_client *c, struct aivo_history *history)
 {
-    if (!history || c->history || atomic_load(&c->state) != AIVO_STATE_DISCONNECTED)
+    if (!c || !history)
+        return AIVO_E_INVALID;
+    if (c->history || atomic_load(&c->state) != AIVO_STATE_DISCONNECTED)
         return AIVO_E_STATE;
     if (aivo_history_only_reads(history))
         return AIVO_E_INVALID;
@@ -233,6 +237,10 @@ void aivo_client_retry_now(struct aivo_client *c)
 
 enum aivo_status aivo_client_auth(struct aivo_client *c, const char *payload)
 {
+    if (!c)
+        return AIVO_E_INVALID;
+    if (!payload && !c->settings.options.auth_fn)
+        return AIVO_E_STATE; /* nobody asks */
     if (payload && aivo_json_parse(payload, strlen(payload), NULL).type != AIVO_JSON_OBJECT)
         return AIVO_E_INVALID;
     return leave(
@@ -241,12 +249,14 @@ enum aivo_status aivo_client_auth(struct aivo_client *c, const char *payload)
 
 enum aivo_state aivo_client_state(struct aivo_client *c)
 {
+    if (!c)
+        return AIVO_STATE_DISCONNECTED;
     return (enum aivo_state)atomic_load(&c->state);
 }
 
 int64_t aivo_client_retry_in(struct aivo_client *c)
 {
-    int64_t at = atomic_load(&c->retry_at_us), now = aivo_clock_us();
+    int64_t at = c ? atomic_load(&c->retry_at_us) : AIVO_NEVER, now = aivo_clock_us();
     if (at == AIVO_NEVER)
         return -1;
     return at > now ? (at - now + 999) / 1000 : 0;
@@ -254,6 +264,10 @@ int64_t aivo_client_retry_in(struct aivo_client *c)
 
 void aivo_client_last_error(struct aivo_client *c, struct aivo_error *out)
 {
+    if (!c) {
+        *out = (struct aivo_error){.status = AIVO_OK};
+        return;
+    }
     pthread_mutex_lock(&c->lock);
     *out = c->last_error;
     pthread_mutex_unlock(&c->lock);
@@ -263,6 +277,9 @@ void aivo_client_sid(struct aivo_client *c, char *out, size_t size)
 {
     if (size == 0)
         return;
+    *out = '\0';
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     strncpy(out, c->sid, size - 1);
     out[size - 1] = '\0';
@@ -271,6 +288,8 @@ void aivo_client_sid(struct aivo_client *c, char *out, size_t size)
 
 void aivo_client_on_state(struct aivo_client *c, aivo_state_fn fn, void *user)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->callbacks.on_state = fn;
     c->callbacks.state_user = user;
@@ -279,6 +298,8 @@ void aivo_client_on_state(struct aivo_client *c, aivo_state_fn fn, void *user)
 
 void aivo_client_on_quality(struct aivo_client *c, aivo_quality_fn on_sample, aivo_quality_fn on_level, void *user)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->callbacks.on_sample = on_sample;
     c->callbacks.on_level = on_level;
@@ -288,6 +309,8 @@ void aivo_client_on_quality(struct aivo_client *c, aivo_quality_fn on_sample, ai
 
 void aivo_client_on_fate(struct aivo_client *c, aivo_fate_fn fn, void *user)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->callbacks.on_fate = fn;
     c->callbacks.fate_user = user;
@@ -296,6 +319,8 @@ void aivo_client_on_fate(struct aivo_client *c, aivo_fate_fn fn, void *user)
 
 void aivo_client_on_notice(struct aivo_client *c, aivo_notice_fn fn, void *user)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->callbacks.on_notice = fn;
     c->callbacks.notice_user = user;
@@ -305,7 +330,7 @@ void aivo_client_on_notice(struct aivo_client *c, aivo_notice_fn fn, void *user)
 
 enum aivo_status aivo_client_on(struct aivo_client *c, const char *event, aivo_event_fn fn, void *user)
 {
-    if (event && (!*event || strlen(event) > AIVO_EVENT_NAME_MAX))
+    if (!c || (event && (!*event || strlen(event) > AIVO_EVENT_NAME_MAX)))
         return AIVO_E_INVALID;
     pthread_mutex_lock(&c->lock);
     enum aivo_status status = aivo_callbacks_on(&c->callbacks, event, fn, user);
@@ -315,9 +340,18 @@ enum aivo_status aivo_client_on(struct aivo_client *c, const char *event, aivo_e
 
 void aivo_client_quality_sized(struct aivo_client *c, struct aivo_quality *out, size_t size)
 {
-    pthread_mutex_lock(&c->lock);
-    struct aivo_quality q = c->snapshot;
-    pthread_mutex_unlock(&c->lock);
-    aivo_client_add_queue(c, &q);
+    struct aivo_quality q = {.size = sizeof q};
+    if (c) {
+        pthread_mutex_lock(&c->lock);
+        q = c->snapshot;
+        pthread_mutex_unlock(&c->lock);
+        aivo_client_add_queue(c, &q);
+    } else {
+        struct aivo_options defaults;
+        struct aivo_quality_core nothing; /* was ever measured */
+        aivo_options_init(&defaults);
+        aivo_quality_init(&nothing, &defaults.quality);
+        aivo_quality_snapshot(&nothing, 0, &q);
+    }
     aivo_sized_out(out, size, &q, sizeof q);
 }

@@ -9,6 +9,8 @@
 
 void aivo_client_on_log(struct aivo_client *c, enum aivo_log_level most, aivo_log_fn fn, void *user)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->log_fn = fn;
     c->log_user = user;

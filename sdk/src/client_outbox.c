@@ -5,6 +5,12 @@
 #include "sized.h"
 #include <string.h>
 
+static enum aivo_status no_queue(const struct aivo_client *c, struct aivo_error *err)
+{
+    return c ? aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path")
+             : aivo_error_set(err, AIVO_E_INVALID, 0, "client is NULL");
+}
+
 static bool key_usable(const char *key)
 {
     if (!key)
@@ -33,8 +39,8 @@ static enum aivo_status take_how(const struct aivo_send *given, struct aivo_send
 static enum aivo_status check_send(const struct aivo_client *c, const char *event, const char *args,
                                    const struct aivo_send *given, struct aivo_send *how, struct aivo_error *err)
 {
-    if (!c->queue)
-        return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
+    if (!c || !c->queue)
+        return no_queue(c, err);
     if (!aivo_client_event_usable(event))
         return aivo_error_set(err, AIVO_E_INVALID, 0,
                               "the event's name must be 1..256 bytes of UTF-8 and none that Socket.IO reserves");
@@ -76,8 +82,8 @@ enum aivo_status aivo_client_send_async(struct aivo_client *c, const char *event
 enum aivo_status aivo_client_queue_stats_sized(struct aivo_client *c, struct aivo_queue_stats *out, size_t size)
 {
     struct aivo_queue_stats stats;
-    if (!c->queue)
-        return AIVO_E_STATE;
+    if (!c || !c->queue)
+        return no_queue(c, NULL);
     aivo_queue_stats(c->queue, &stats);
     aivo_sized_out(out, size, &stats, sizeof stats);
     return AIVO_OK;
@@ -86,6 +92,8 @@ enum aivo_status aivo_client_queue_stats_sized(struct aivo_client *c, struct aiv
 enum aivo_status aivo_client_on_queue(struct aivo_client *c, const struct aivo_queue_callbacks *callbacks)
 {
     struct aivo_queue_callbacks full = {.size = sizeof full};
+    if (!c)
+        return AIVO_E_INVALID;
     if (callbacks && !aivo_sized_in(&full, sizeof full, callbacks, callbacks->size,
                                     AIVO_SIZE_THROUGH(struct aivo_queue_callbacks, user)))
         return AIVO_E_INVALID;
@@ -97,27 +105,22 @@ enum aivo_status aivo_client_on_queue(struct aivo_client *c, const struct aivo_q
     return AIVO_OK;
 }
 
-static enum aivo_status no_queue(struct aivo_error *err)
-{
-    return aivo_error_set(err, AIVO_E_STATE, 0, "no offline queue: set the option queue.path");
-}
-
 enum aivo_status aivo_client_queue_retry(struct aivo_client *c, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    return c->queue ? aivo_queue_retry(c->queue, id, count, err) : no_queue(err);
+    return c && c->queue ? aivo_queue_retry(c->queue, id, count, err) : no_queue(c, err);
 }
 
 enum aivo_status aivo_client_queue_purge(struct aivo_client *c, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    return c->queue ? aivo_queue_purge(c->queue, id, count, err) : no_queue(err);
+    return c && c->queue ? aivo_queue_purge(c->queue, id, count, err) : no_queue(c, err);
 }
 
 static enum aivo_status take_filter(struct aivo_client *c, const struct aivo_outbox_filter *filter,
                                     struct aivo_queue_where *where, struct aivo_error *err)
 {
     const char *queue;
-    if (!c->queue)
-        return no_queue(err);
+    if (!c || !c->queue)
+        return no_queue(c, err);
     enum aivo_status status = aivo_outbox_take_filter(filter, where, &queue, err);
     if (status == AIVO_OK && queue && (where->lane = aivo_queue_lane(c->queue, queue)) < 0)
         return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "there is no queue '%.64s'", queue);

@@ -230,6 +230,8 @@ bool aivo_client_event_usable(const char *event)
 enum aivo_status aivo_client_emit(struct aivo_client *c, const char *event, const char *args,
                                   const struct aivo_emit *how)
 {
+    if (!c)
+        return AIVO_E_INVALID;
     if (c->settings.options.protocol != AIVO_PROTOCOL_SOCKETIO)
         return AIVO_E_STATE;
     struct aivo_emit full;
@@ -260,6 +262,8 @@ enum aivo_status aivo_client_emit(struct aivo_client *c, const char *event, cons
 enum aivo_status aivo_client_ack(struct aivo_client *c, uint64_t ack_id, const char *args,
                                  const struct aivo_attachment *attachments, size_t attachment_count)
 {
+    if (!c)
+        return AIVO_E_INVALID;
     struct aivo_command command = {.type = AIVO_CMD_ACK, .ack_id = ack_id};
     if ((uint16_t)(ack_id >> 48) != atomic_load(&c->generation))
         return AIVO_E_NOT_CONNECTED;
@@ -273,6 +277,8 @@ enum aivo_status aivo_client_ack(struct aivo_client *c, uint64_t ack_id, const c
 
 enum aivo_status aivo_client_send_raw(struct aivo_client *c, const void *data, size_t len, bool binary)
 {
+    if (!c)
+        return AIVO_E_INVALID;
     if (c->settings.options.protocol != AIVO_PROTOCOL_WEBSOCKET)
         return AIVO_E_STATE;
     if ((len && !data) || (!binary && !aivo_utf8_valid(data ? data : "", len)))

@@ -357,7 +357,7 @@ void aivo_dispatch_finish(struct aivo_client *c)
 
 int aivo_client_fd(struct aivo_client *c)
 {
-    return c->dispatch.fd;
+    return c ? c->dispatch.fd : -1;
 }
 
 static int run_waiting(struct aivo_client *c)
@@ -399,8 +399,8 @@ static void settle_fd(struct aivo_dispatch *d)
 
 int aivo_client_dispatch(struct aivo_client *c)
 {
-    struct aivo_dispatch *d = &c->dispatch;
-    if (d->fd < 0)
+    struct aivo_dispatch *d = c ? &c->dispatch : NULL;
+    if (!d || d->fd < 0)
         return 0;
     pthread_mutex_lock(&d->lock);
     d->runner = pthread_self();

@@ -208,7 +208,7 @@ bool aivo_history_only_reads(const struct aivo_history *h)
 
 void aivo_history_add(struct aivo_history *h, const struct aivo_quality *given)
 {
-    if (h->reads)
+    if (!h || !given || h->reads)
         return;
     struct aivo_quality full;
     const struct aivo_quality *q = &full;
@@ -235,6 +235,8 @@ enum aivo_status aivo_history_read(struct aivo_history *h, enum aivo_history_spa
                                    bool (*fn)(void *user, const struct aivo_history_row *row), void *user,
                                    struct aivo_error *err)
 {
+    if (!h)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "history is NULL");
     if (span != AIVO_HISTORY_SAMPLES && span != AIVO_HISTORY_MINUTES && span != AIVO_HISTORY_HOURS)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "no such span: %d", (int)span);
     if (!h->reads)
@@ -250,7 +252,8 @@ enum aivo_status aivo_history_prune(struct aivo_history *h, int64_t before_ms, u
     if (count)
         *count = 0;
     if (!h || h->reads)
-        return aivo_error_set(err, AIVO_E_INVALID, 0, "a history that is only read is not pruned");
+        return aivo_error_set(err, AIVO_E_INVALID, 0,
+                              h ? "a history that is only read is not pruned" : "history is NULL");
     flush(h);
     pthread_mutex_lock(&h->lock);
     struct aivo_history_pruning pruning = {.before_ms = before_ms, .recording = h->attached};
@@ -292,6 +295,8 @@ static bool feed_piece(void *user, const char *text, size_t len)
 enum aivo_status aivo_replay(const char *path, void (*fn)(void *user, const struct aivo_quality *quality), void *user,
                              struct aivo_error *err)
 {
+    if (!path)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "path is NULL");
     struct aivo_history_file *file;
     enum aivo_status status = aivo_history_file_open(path, false, &file, err);
     if (status != AIVO_OK)

@@ -38,3 +38,9 @@ void aivo_queue_policy_init_sized(struct aivo_queue_policy *policy, size_t size)
         .size = sizeof defaults, .max_messages = 100, .ttl_s = 86400, .max_retries = 3, .window = 64};
     aivo_sized_out(policy, size, &defaults, sizeof defaults);
 }
+
+void aivo_queue_callbacks_init_sized(struct aivo_queue_callbacks *callbacks, size_t size)
+{
+    const struct aivo_queue_callbacks none = {.size = sizeof none};
+    aivo_sized_out(callbacks, size, &none, sizeof none);
+}

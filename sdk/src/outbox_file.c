@@ -57,9 +57,16 @@ void aivo_outbox_close(struct aivo_outbox *o)
     free(o);
 }
 
+static enum aivo_status is_null(struct aivo_error *err)
+{
+    return aivo_error_set(err, AIVO_E_INVALID, 0, "outbox is NULL");
+}
+
 /* The lanes as they are now, and the one that is meant. */
 static enum aivo_status find_lane(struct aivo_outbox *o, const char *queue, int *lane, struct aivo_error *err)
 {
+    if (!o)
+        return is_null(err);
     enum aivo_status status = aivo_store_reader_lanes(o->reader, &o->info, err);
     *lane = AIVO_STORE_ALL_LANES;
     if (status != AIVO_OK || !queue)
@@ -96,6 +103,8 @@ enum aivo_status aivo_outbox_stats_sized(struct aivo_outbox *o, const char *queu
 enum aivo_status aivo_outbox_queues(struct aivo_outbox *o, bool (*fn)(void *user, const char *name), void *user,
                                     struct aivo_error *err)
 {
+    if (!o)
+        return is_null(err);
     enum aivo_status status = aivo_store_reader_lanes(o->reader, &o->info, err);
     for (uint32_t i = 0; status == AIVO_OK && i < o->info.lane_count && fn(user, o->info.lanes[i].name); i++)
         ;
@@ -178,22 +187,25 @@ enum aivo_status aivo_outbox_show(struct aivo_outbox *o, const char *id, aivo_ou
     return status;
 }
 
-static enum aivo_status read_only(struct aivo_error *err)
+/* Why nothing can be changed. */
+static enum aivo_status read_only(const struct aivo_outbox *o, struct aivo_error *err)
 {
+    if (!o)
+        return is_null(err);
     return aivo_error_set(err, AIVO_E_STATE, 0, "the queue's file was opened for reading only");
 }
 
 enum aivo_status aivo_outbox_retry(struct aivo_outbox *o, const char *id, uint64_t *count, struct aivo_error *err)
 {
-    return o->queue ? aivo_queue_retry(o->queue, id, count, err) : read_only(err);
+    return o && o->queue ? aivo_queue_retry(o->queue, id, count, err) : read_only(o, err);
 }
 
 enum aivo_status aivo_outbox_purge(struct aivo_outbox *o, enum aivo_outbox_kind kind, const char *queue, const char *id,
                                    uint64_t *count, struct aivo_error *err)
 {
     int lane;
-    if (!o->queue)
-        return read_only(err);
+    if (!o || !o->queue)
+        return read_only(o, err);
     enum aivo_status status = find_lane(o, queue, &lane, err);
     return status == AIVO_OK ? aivo_queue_purge_lane(o->queue, kind == AIVO_OUTBOX_PENDING, lane, id, count, err)
                              : status;
@@ -222,9 +234,9 @@ enum aivo_status aivo_outbox_take_filter(const struct aivo_outbox_filter *filter
 static enum aivo_status take_filter(struct aivo_outbox *o, const struct aivo_outbox_filter *filter,
                                     struct aivo_queue_where *where, struct aivo_error *err)
 {
-    const char *queue;
-    if (!o->queue)
-        return read_only(err);
+    const char *queue = NULL;
+    if (!o || !o->queue)
+        return read_only(o, err);
     enum aivo_status status = aivo_outbox_take_filter(filter, where, &queue, err);
     return status == AIVO_OK ? find_lane(o, queue, &where->lane, err) : status;
 }

@@ -1,8 +1,10 @@
 #include "settings.h"
 
 #include "error_internal.h"
+#include "httphead.h"
 #include "json.h"
 #include "msgid.h"
+#include "proxy.h"
 #include "sized.h"
 #include "socketio.h"
 #include "store.h"
@@ -170,9 +172,12 @@ static enum aivo_status check_queues(const struct aivo_queue_options *o, struct 
 static enum aivo_status take_policies(struct aivo_settings *s, struct aivo_error *err)
 {
     struct aivo_queue_options *o = &s->options.queue;
-    if (o->queue_count > AIVO_SETTINGS_QUEUES_MAX || (o->queue_count > 0 && !o->queues))
+    if (o->queue_count > AIVO_SETTINGS_QUEUES_MAX)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queue_count is %zu: it must be 0..%d",
                               o->queue_count, AIVO_SETTINGS_QUEUES_MAX);
+    if (o->queue_count > 0 && !o->queues)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option queue.queues is NULL, and queue.queue_count %zu",
+                              o->queue_count);
     const char *given = (const char *)o->queues;
     size_t stride = o->queue_count > 0 ? o->queues->size : 0;
     for (size_t i = 0; i < o->queue_count; i++, given += stride) {
@@ -190,6 +195,8 @@ static enum aivo_status check_texts(const struct aivo_options *o, struct aivo_er
 {
     if (o->protocol != AIVO_PROTOCOL_SOCKETIO && o->protocol != AIVO_PROTOCOL_WEBSOCKET)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option protocol has no such value: %d", (int)o->protocol);
+    if (o->callbacks != AIVO_CALLBACKS_SERVICE && o->callbacks != AIVO_CALLBACKS_DISPATCH)
+        return aivo_error_set(err, AIVO_E_INVALID, 0, "option callbacks has no such value: %d", (int)o->callbacks);
     if (o->path && strlen(o->path) > PATH_MAX_BYTES)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "option path is %zu bytes long: %d is the limit", strlen(o->path),
                               PATH_MAX_BYTES);
@@ -217,6 +224,24 @@ static enum aivo_status check_texts(const struct aivo_options *o, struct aivo_er
     if (!o->tls.cert_file != !o->tls.key_file)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "options tls.cert_file and tls.key_file go together");
     return AIVO_OK;
+}
+
+/* What every attempt would be refused for, with the reason as the dialling has it. */
+static enum aivo_status check_request(const struct aivo_settings *s, struct aivo_error *err)
+{
+    const struct aivo_options *o = &s->options;
+    struct aivo_error why;
+    struct aivo_proxy proxy;
+    const char *option = NULL;
+    if (aivo_upgrade_check("/", NULL, o->headers, &why) != AIVO_OK)
+        option = "headers";
+    else if (aivo_upgrade_check("/", o->subprotocol, NULL, &why) != AIVO_OK)
+        option = "subprotocol";
+    else if (aivo_upgrade_check(s->target, NULL, NULL, &why) != AIVO_OK)
+        option = o->protocol == AIVO_PROTOCOL_SOCKETIO ? "path" : "url";
+    else if (o->proxy && *o->proxy && aivo_proxy_parse(o->proxy, &proxy, &why) != AIVO_OK)
+        option = "proxy";
+    return option ? aivo_error_set(err, AIVO_E_INVALID, 0, "option %s: %.200s", option, why.message) : AIVO_OK;
 }
 
 /* What is requested from the server: the path, and over Socket.IO the transport's query. */
@@ -263,6 +288,8 @@ enum aivo_status aivo_settings_init(struct aivo_settings *s, const struct aivo_o
         status = aivo_tls_check(&s->options.tls, err);
     if (status == AIVO_OK)
         status = build_target(s, err);
+    if (status == AIVO_OK)
+        status = check_request(s, err);
     if (status == AIVO_OK)
         status = copy_strings(s, err);
     if (status != AIVO_OK)

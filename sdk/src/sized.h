@@ -10,9 +10,11 @@
 /* The size of a struct whose last field is `field`: how large it was in the first version that is still taken. */
 #define AIVO_SIZE_THROUGH(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
-/* To the program: as much as it knows. What it knows beyond us is zero. in begins with its size. */
+/* To the program: as much as it knows. What it knows beyond us is zero. in begins with its size. NULL: to nobody. */
 static inline void aivo_sized_out(void *out, size_t out_size, const void *in, size_t in_size)
 {
+    if (!out)
+        return;
     size_t known = out_size < in_size ? out_size : in_size;
     memcpy(out, in, known);
     if (out_size > known)

@@ -42,10 +42,34 @@ status=0
 }
 
 echo "find_package(aivo)"
-cmake -S "$here/consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/consumer.log"
+components=
+[ ! -e "$library/libaivo-gtk.so" ] || components=gtk
+cmake -S "$here/consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCOMPONENTS=$components \
+    -DEXAMPLES="$(realpath "$here/../../sdk/examples/raii.cpp")" >"$work/consumer.log"
 cmake --build "$work/consumer" >>"$work/consumer.log" || { cat "$work/consumer.log"; exit 1; }
 "$work/consumer/consumer_c"
 "$work/consumer/consumer_cpp"
+[ -z "$components" ] || "$work/consumer/consumer_gtk"
+
+echo "find_package(aivo COMPONENTS ...) of what is not there is refused"
+refused() { # COMPONENT, what is said
+    if cmake -S "$here/consumer" -B "$work/refused" -DCMAKE_PREFIX_PATH="$prefix" -DCOMPONENTS="$1" >"$work/refused.log" 2>&1
+    then echo "component $1 was found"; exit 1; fi
+    tr -s '\n ' ' ' <"$work/refused.log" | grep -q "aivo: component $1: $2" || { cat "$work/refused.log"; exit 1; }
+    rm -r "$work/refused"
+}
+refused nonsense 'there is no such component'
+if [ -n "$components" ]; then # as where only the library's package is installed
+    mv "$library/pkgconfig/aivo-gtk.pc" "$work/"
+    refused gtk 'libaivo-gtk with its aivo-gtk.pc'
+    mv "$work/aivo-gtk.pc" "$library/pkgconfig/"
+fi
+
+services=$prefix/share/dbus-1/services
+if [ -d "$services" ]; then
+    echo "D-Bus starts the program where cmake --install --prefix put it"
+    grep -qx "Exec=$work/first/bin/aivo-monitor --gapplication-service" "$services"/*.service || { cat "$services"/*; exit 1; }
+fi
 
 echo "pkg-config aivo"
 export PKG_CONFIG_PATH=$library/pkgconfig
@@ -55,15 +79,20 @@ ${CC:-cc} -std=c11 -Wall -Werror "$here/consumer/main.c" $(pkg-config --cflags -
 "$work/with-pkg-config"
 
 echo "every example, from the installed headers and library"
-for example in "$here"/../../sdk/examples/*.c; do
-    name=$(basename "$example" .c)
+for example in "$here"/../../sdk/examples/*.c*; do
+    name=$(basename "${example%.*}")
     case $name in
     loop_glib) with=glib-2.0 ;;
     loop_uv) with=libuv ;;
     *) with= ;;
     esac
+    case $example in
+    *.cpp) compile="${CXX:-c++} -std=c++17" ;;
+    *.c) compile="${CC:-cc} -std=gnu11" ;;
+    *) continue ;;
+    esac
     # shellcheck disable=SC2046,SC2086  # flags are words, and there may be no further package
-    ${CC:-cc} -std=gnu11 -Wall -Werror "$example" $(pkg-config --cflags --libs aivo $with) -lpthread -o "$work/example"
+    $compile -Wall -Werror "$example" $(pkg-config --cflags --libs aivo $with) -lpthread -o "$work/example"
     status=0
     "$work/example" >/dev/null 2>&1 || status=$?
     [ $status -eq 64 ] || { echo "$name without arguments ends with $status"; exit 1; }

@@ -406,8 +406,11 @@ static void test_async(void **state)
     struct aivo_options o = options_on(loop);
     o.queue.path = place.path;
     struct aivo_client *c = create(&o);
-    struct aivo_queue_callbacks callbacks = {
-        .size = sizeof callbacks, .queued = on_queued, .sent = on_sent, .acknowledged = on_acknowledged};
+    struct aivo_queue_callbacks callbacks;
+    aivo_queue_callbacks_init(&callbacks);
+    callbacks.queued = on_queued;
+    callbacks.sent = on_sent;
+    callbacks.acknowledged = on_acknowledged;
     assert_int_equal(aivo_client_on_queue(c, &callbacks), AIVO_OK);
     struct aivo_message_id id = {""}, last = {""};
     struct aivo_send how;
@@ -573,6 +576,55 @@ static void test_plain_websocket(void **state)
     queue_place_remove(&place);
 }
 
+/* What every attempt to connect would fail with is said by create, with the option's name: it would be tried for ever.
+ */
+static void wrong_requests(struct aivo_error *err)
+{
+    const struct {
+        const char *headers, *proxy, *subprotocol, *path, *expect;
+    } cases[] = {
+        {"bad", NULL, NULL, "/socket.io/", "option headers: a request header is not of the form"},
+        {"X-A: 1\nUpgrade: h2c", NULL, NULL, "/socket.io/", "option headers: the request header \"upgrade\""},
+        {NULL, "socks5://x:1", NULL, "/socket.io/", "option proxy: the proxy's URL: only http:// proxies"},
+        {NULL, "http://x:1/path", NULL, "/socket.io/", "option proxy: the proxy's URL: nothing may follow"},
+        {NULL, NULL, "a b", "/socket.io/", "option subprotocol: the subprotocol is not a token"},
+        {NULL, NULL, NULL, "/\xc3\xa9/", "option path: the path has"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct aivo_options o;
+        struct aivo_client *c = NULL;
+        aivo_options_init(&o);
+        o.url = "http://x";
+        o.headers = cases[i].headers;
+        o.proxy = cases[i].proxy;
+        o.subprotocol = cases[i].subprotocol;
+        o.path = cases[i].path;
+        assert_int_equal(aivo_client_create(&o, &c, err), AIVO_E_INVALID);
+        if (strncmp(err->message, cases[i].expect, strlen(cases[i].expect)) != 0)
+            fail_msg("case %zu: '%s'", i, err->message);
+        assert_null(c);
+    }
+    struct aivo_options o;
+    struct aivo_client *c = NULL;
+    aivo_options_init(&o);
+    o.url = "http://x";
+    o.callbacks = (enum aivo_callbacks)9;
+    assert_int_equal(aivo_client_create(&o, &c, err), AIVO_E_INVALID);
+    assert_string_equal(err->message, "option callbacks has no such value: 9");
+    o.callbacks = AIVO_CALLBACKS_SERVICE;
+    o.queue.queue_count = 3;
+    assert_int_equal(aivo_client_create(&o, &c, err), AIVO_E_INVALID);
+    assert_string_equal(err->message, "option queue.queues is NULL, and queue.queue_count 3");
+    o.queue.queue_count = 0;
+    o.headers = "X-A: 1\nX-B:\n";
+    o.proxy = "";
+    assert_int_equal(aivo_client_create(&o, &c, err), AIVO_OK);
+    /* Nobody asks this client for credentials: "there are none" is no answer. */
+    assert_int_equal(aivo_client_auth(c, NULL), AIVO_E_STATE);
+    assert_int_equal(aivo_client_auth(c, "{}"), AIVO_OK);
+    aivo_client_destroy(c);
+}
+
 /* Each option that makes no sense is refused by name. */
 static void test_bad_options(void **state)
 {
@@ -603,6 +655,7 @@ static void test_bad_options(void **state)
             fail_msg("case %zu: '%s' does not name '%s'", i, err.message, cases[i].expect);
         assert_ptr_equal(c, &o); /* untouched */
     }
+    wrong_requests(&err);
     aivo_options_init(&o);
     o.url = "http://x";
     o.queue.window = 0;

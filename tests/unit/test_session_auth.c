@@ -138,8 +138,10 @@ static void test_auth_none(void **state)
     expect(&r, "ask:1");
     rig_due(&r);
     expect(&r, "note:timeout");
-    /* Late, but not lost: the next attempt takes it and does not ask. */
+    /* Late, but not lost: the next attempt takes it and does not ask. "There are none", when nobody asked, takes
+     * nothing away. */
     rig_auth(&r, "{\"late\":1}");
+    rig_auth(&r, NULL);
     expect(&r, "");
     rig_due(&r);
     expect(&r, "open");

@@ -14,6 +14,10 @@ extern "C" {
 /**
  * A connection to one namespace of one server, with its offline queue and its quality.
  * Every function may be called from every thread, inside callbacks as well, unless it says otherwise.
+ *
+ * NULL in place of a client (as of an aivo_outbox, aivo_history or aivo_diagnosis) is no crash: what returns a status
+ * returns AIVO_E_INVALID, everything else does nothing, and returns or fills in what holds of a client that was never
+ * started. To destroy or to close NULL is right.
  */
 struct aivo_client;
 
@@ -102,9 +106,10 @@ AIVO_API void aivo_client_last_error(struct aivo_client *client, struct aivo_err
 AIVO_API void aivo_client_sid(struct aivo_client *client, char *out, size_t size);
 
 /**
- * Answer to an aivo_auth_fn.
- * @param payload  a JSON object's text, copied; NULL: there is none to be had, the client fails with AIVO_E_AUTH
- * @return AIVO_OK, AIVO_E_INVALID (no JSON object)
+ * Answer to an aivo_auth_fn; or, without one, what is used in place of the option auth from the next attempt on.
+ * @param payload  a JSON object's text, copied; NULL: there is none to be had, the client fails with AIVO_E_AUTH. While
+ *                 nobody asks, NULL has no effect
+ * @return AIVO_OK, AIVO_E_INVALID (no JSON object), AIVO_E_STATE (NULL, and there is no aivo_auth_fn that could ask)
  */
 AIVO_API enum aivo_status aivo_client_auth(struct aivo_client *client, const char *payload);
 

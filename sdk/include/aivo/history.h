@@ -33,7 +33,7 @@ AIVO_API enum aivo_status aivo_history_close(struct aivo_history *history);
 AIVO_API void aivo_history_add(struct aivo_history *history, const struct aivo_quality *quality);
 
 /** From now on the client records what it measures; history must live longer than it. Before aivo_client_start(), once.
- *  AIVO_OK, AIVO_E_STATE, AIVO_E_INVALID (a reader). */
+ *  AIVO_OK, AIVO_E_STATE, AIVO_E_INVALID (a reader, or NULL). */
 AIVO_API enum aivo_status aivo_client_record(struct aivo_client *client, struct aivo_history *history);
 
 /** How long a row is. */

@@ -153,9 +153,9 @@ struct aivo_queue_stats {
 typedef void (*aivo_queued_fn)(struct aivo_client *client, const struct aivo_queued *message, const char *answer,
                                void *user);
 
-/** What becomes of durable messages, one callback each; NULL: not asked for. */
+/** What becomes of durable messages, one callback each; NULL: not asked for. Fill with aivo_queue_callbacks_init(). */
 struct aivo_queue_callbacks {
-    size_t size;                 /**< sizeof(struct aivo_queue_callbacks) */
+    size_t size;                 /**< sizeof(struct aivo_queue_callbacks), set by aivo_queue_callbacks_init() */
     aivo_queued_fn queued;       /**< it is on disk */
     aivo_queued_fn sent;         /**< an attempt was handed to the connection */
     aivo_queued_fn acknowledged; /**< the server has it */
@@ -165,6 +165,13 @@ struct aivo_queue_callbacks {
     aivo_queued_fn dead;         /**< max_retries attempts failed */
     void *user;                  /**< passed to each */
 };
+/** As aivo_options_init_sized(). */
+AIVO_API void aivo_queue_callbacks_init_sized(struct aivo_queue_callbacks *callbacks, size_t size);
+/** Sets every callback to NULL. Thread-safe. */
+static inline void aivo_queue_callbacks_init(struct aivo_queue_callbacks *callbacks)
+{
+    aivo_queue_callbacks_init_sized(callbacks, sizeof *callbacks);
+}
 
 /** @name A queue's file
  * For tools and for programs that are not connected. Reading works beside a running client; retrying and purging need

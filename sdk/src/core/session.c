@@ -340,6 +340,8 @@ void aivo_session_retry_now(struct aivo_session *s, const struct aivo_instant *a
 void aivo_session_auth(struct aivo_session *s, const struct aivo_instant *at, const char *payload)
 {
     step(s);
+    if (!payload && s->phase != AIVO_PHASE_AUTH)
+        return; /* "there are none" is an answer: to nobody, it takes nothing away */
     char *auth = payload ? auth_copy(payload) : NULL;
     free(s->auth);
     s->auth = auth;

@@ -184,6 +184,8 @@ static void free_all(struct aivo_diagnosis *d)
 enum aivo_status aivo_diagnose_create(const struct aivo_options *target, const struct aivo_diagnose_options *options,
                                       struct aivo_diagnosis **out, struct aivo_error *err)
 {
+    if (!target || !out)
+        return aivo_error_join(err, AIVO_E_INVALID, 0, target ? "out" : "target", " is NULL", (char *)NULL);
     struct aivo_diagnose_options how = *defaults();
     if (options &&
         !aivo_sized_in(&how, sizeof how, options, options->size, AIVO_SIZE_THROUGH(struct aivo_diagnose_options, user)))
@@ -339,6 +341,8 @@ static bool begin(struct aivo_diagnosis *d)
 
 enum aivo_status aivo_diagnose_run(struct aivo_diagnosis *d)
 {
+    if (!d)
+        return AIVO_E_INVALID;
     if (!begin(d))
         return AIVO_E_STATE;
     run(d);
@@ -353,6 +357,8 @@ static void *work(void *argument)
 
 enum aivo_status aivo_diagnose_start(struct aivo_diagnosis *d)
 {
+    if (!d)
+        return AIVO_E_INVALID;
     if (!begin(d))
         return AIVO_E_STATE;
     sigset_t all, before;
@@ -369,7 +375,7 @@ bool aivo_diagnose_wait(struct aivo_diagnosis *d, int64_t timeout_ms)
 {
     struct diag_stop never = {.cancel_fd = -1, .total_us = AIVO_NEVER};
     const int64_t longest_ms = INT64_MAX / 4000;
-    if (atomic_load(&d->state) == DIAG_ENDED)
+    if (!d || atomic_load(&d->state) == DIAG_ENDED)
         return true;
     int64_t until_us = timeout_ms < 0 || timeout_ms > longest_ms ? AIVO_NEVER : aivo_clock_us() + timeout_ms * 1000;
     return diag_wait(&never, d->ended_fd, POLLIN, until_us) == DIAG_DONE;
@@ -377,11 +383,13 @@ bool aivo_diagnose_wait(struct aivo_diagnosis *d, int64_t timeout_ms)
 
 int aivo_diagnose_fd(const struct aivo_diagnosis *d)
 {
-    return d->ended_fd;
+    return d ? d->ended_fd : -1;
 }
 
 void aivo_diagnose_cancel(struct aivo_diagnosis *d)
 {
+    if (!d)
+        return;
     uint64_t one = 1; /* write() is safe in signal handlers */
     ssize_t ignored = write(d->cancel_fd, &one, sizeof one);
     (void)ignored;
@@ -389,7 +397,7 @@ void aivo_diagnose_cancel(struct aivo_diagnosis *d)
 
 const struct aivo_diagnose_report *aivo_diagnose_report(const struct aivo_diagnosis *d)
 {
-    return atomic_load(&d->state) == DIAG_ENDED ? &d->report.out : NULL;
+    return d && atomic_load(&d->state) == DIAG_ENDED ? &d->report.out : NULL;
 }
 
 void aivo_diagnose_destroy(struct aivo_diagnosis *d)

@@ -193,7 +193,7 @@ const size_t diag_explanation_count = sizeof diag_explanations / sizeof *diag_ex
 
 static const struct diag_explanation *find(enum aivo_diagnose_stage stage, const char *list, const char *key)
 {
-    for (size_t i = 0; i < diag_explanation_count; i++) {
+    for (size_t i = 0; key && i < diag_explanation_count; i++) {
         const struct diag_explanation *e = &diag_explanations[i];
         if (e->stage == stage && strcmp(e->list ? e->list : "", list ? list : "") == 0 && strcmp(e->key, key) == 0)
             return e;
@@ -204,7 +204,7 @@ static const struct diag_explanation *find(enum aivo_diagnose_stage stage, const
 const char *aivo_diagnose_fact_title(enum aivo_diagnose_stage stage, const char *list, const char *key)
 {
     const struct diag_explanation *e = find(stage, list, key);
-    return e ? e->title : key;
+    return e ? e->title : key ? key : "";
 }
 
 const char *aivo_diagnose_fact_explain(enum aivo_diagnose_stage stage, const char *list, const char *key)
