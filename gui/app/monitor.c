@@ -648,20 +648,37 @@ void aivo_monitor_shutdown_async(AivoMonitor *self, GAsyncReadyCallback done, gp
 
 /* ------------------------------------------------------------------ queue */
 
-enum queue_act { QUEUE_SEND, QUEUE_RETRY, QUEUE_PURGE };
-
 struct queue_job {
-    enum queue_act act;
+    AivoConnection *connection; /* a reference */
     struct handle *handle;
-    char *id, *event, *args;
+    char *event, *args; /* to send; NULL: act */
+    AivoQueueAct act;
+    char *id;
+    gint64 not_after_ms;
 };
 
 static void queue_job_free(struct queue_job *job)
 {
+    g_object_unref(job->connection);
     g_free(job->id);
     g_free(job->event);
     g_free(job->args);
     g_free(job);
+}
+
+static enum aivo_status queue_act(const struct queue_job *job, uint64_t *count, struct aivo_error *error)
+{
+    struct aivo_client *client = job->handle->client;
+    struct aivo_outbox_filter filter;
+    if (job->event)
+        return aivo_client_send(client, job->event, job->args, NULL, error);
+    if (job->act == AIVO_QUEUE_RETRY_DEAD)
+        return aivo_client_queue_retry(client, job->id, count, error);
+    if (job->act == AIVO_QUEUE_PURGE_DEAD)
+        return aivo_client_queue_purge(client, job->id, count, error);
+    aivo_outbox_filter_init(&filter);
+    filter.not_after = job->not_after_ms;
+    return aivo_client_queue_purge_where(client, AIVO_OUTBOX_PENDING, &filter, count, error);
 }
 
 static void queue_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -671,13 +688,7 @@ static void queue_thread(GTask *task, gpointer source, gpointer data, GCancellab
     struct queue_job *job = data;
     struct aivo_error error = {0};
     uint64_t count = 1;
-    enum aivo_status status = AIVO_E_STATE;
-    if (job->act == QUEUE_SEND)
-        status = aivo_client_send(job->handle->client, job->event, job->args, NULL, &error);
-    else if (job->act == QUEUE_RETRY)
-        status = aivo_client_queue_retry(job->handle->client, job->id, &count, &error);
-    else
-        status = aivo_client_queue_purge(job->handle->client, job->id, &count, &error);
+    enum aivo_status status = queue_act(job, &count, &error);
     handle_unref(g_steal_pointer(&job->handle));
     if (status == AIVO_OK)
         g_task_return_int(task, (gssize)count);
@@ -686,8 +697,8 @@ static void queue_thread(GTask *task, gpointer source, gpointer data, GCancellab
                                 *error.message ? error.message : aivo_strerror(status));
 }
 
-static void queue_async(AivoMonitor *self, AivoConnection *connection, enum queue_act act, const char *id,
-                        const char *event, const char *args, GAsyncReadyCallback done, gpointer user)
+static void queue_async(AivoMonitor *self, AivoConnection *connection, const struct queue_job *what,
+                        GAsyncReadyCallback done, gpointer user)
 {
     g_autoptr(GTask) task = g_task_new(self, NULL, done, user);
     struct link *link = g_hash_table_lookup(self->links, connection);
@@ -695,12 +706,13 @@ static void queue_async(AivoMonitor *self, AivoConnection *connection, enum queu
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, _("The connection is paused"));
         return;
     }
-    struct queue_job *job = g_new0(struct queue_job, 1);
-    *job = (struct queue_job){.act = act,
-                              .handle = handle_ref(link->handle),
-                              .id = g_strdup(id),
-                              .event = g_strdup(event),
-                              .args = g_strdup(args)};
+    struct queue_job *job = g_new(struct queue_job, 1);
+    *job = *what;
+    job->connection = g_object_ref(connection);
+    job->handle = handle_ref(link->handle);
+    job->id = g_strdup(what->id);
+    job->event = g_strdup(what->event);
+    job->args = g_strdup(what->args);
     g_task_set_task_data(task, job, (GDestroyNotify)queue_job_free);
     g_task_run_in_thread(task, queue_thread);
 }
@@ -708,24 +720,24 @@ static void queue_async(AivoMonitor *self, AivoConnection *connection, enum queu
 void aivo_monitor_send_async(AivoMonitor *self, AivoConnection *connection, const char *event, const char *args,
                              GAsyncReadyCallback done, gpointer user)
 {
-    queue_async(self, connection, QUEUE_SEND, NULL, event, args, done, user);
+    const struct queue_job job = {.event = (char *)event, .args = (char *)args};
+    queue_async(self, connection, &job, done, user);
 }
 
-void aivo_monitor_retry_dead_async(AivoMonitor *self, AivoConnection *connection, const char *id,
-                                   GAsyncReadyCallback done, gpointer user)
+void aivo_monitor_change_queue_async(AivoMonitor *self, AivoConnection *connection, AivoQueueAct act, const char *id,
+                                     gint64 not_after_ms, GAsyncReadyCallback done, gpointer user)
 {
-    queue_async(self, connection, QUEUE_RETRY, id, NULL, NULL, done, user);
-}
-
-void aivo_monitor_purge_dead_async(AivoMonitor *self, AivoConnection *connection, const char *id,
-                                   GAsyncReadyCallback done, gpointer user)
-{
-    queue_async(self, connection, QUEUE_PURGE, id, NULL, NULL, done, user);
+    const struct queue_job job = {.act = act, .id = (char *)id, .not_after_ms = not_after_ms};
+    queue_async(self, connection, &job, done, user);
 }
 
 gssize aivo_monitor_queue_finish(AivoMonitor *self, GAsyncResult *result, GError **error)
 {
     g_return_val_if_fail(g_task_is_valid(result, self), -1);
+    const struct queue_job *job = g_task_get_task_data(G_TASK(result));
+    struct link *link = job ? g_hash_table_lookup(self->links, job->connection) : NULL;
+    if (link && link->handle) /* what is deleted, no callback tells of */
+        stats_soon(link);
     return g_task_propagate_int(G_TASK(result), error);
 }
 

@@ -5,7 +5,7 @@
 #ifndef AIVO_APP_MONITOR_H
 #define AIVO_APP_MONITOR_H
 
-#include "connection.h"
+#include "queue-file.h"
 #include "secrets.h"
 
 G_BEGIN_DECLS
@@ -41,12 +41,10 @@ gboolean aivo_monitor_is_running(AivoMonitor *monitor, AivoConnection *connectio
 /* Queues a message for durable delivery. args: a JSON array's text. */
 void aivo_monitor_send_async(AivoMonitor *monitor, AivoConnection *connection, const char *event, const char *args,
                              GAsyncReadyCallback done, gpointer user);
-/* Puts dead letters back into the queue (id NULL: all), or deletes them. */
-void aivo_monitor_retry_dead_async(AivoMonitor *monitor, AivoConnection *connection, const char *id,
-                                   GAsyncReadyCallback done, gpointer user);
-void aivo_monitor_purge_dead_async(AivoMonitor *monitor, AivoConnection *connection, const char *id,
-                                   GAsyncReadyCallback done, gpointer user);
-/* Of all three: how many messages; -1 with error set. */
+/* As aivo_queue_file_change_async(), of a client that has the file. */
+void aivo_monitor_change_queue_async(AivoMonitor *monitor, AivoConnection *connection, AivoQueueAct act, const char *id,
+                                     gint64 not_after_ms, GAsyncReadyCallback done, gpointer user);
+/* Of both: how many messages; -1 with error set. */
 gssize aivo_monitor_queue_finish(AivoMonitor *monitor, GAsyncResult *result, GError **error);
 
 G_END_DECLS

@@ -103,7 +103,8 @@ AivoQueueContent *aivo_queue_file_read_finish(GAsyncResult *result, GError **err
 
 struct change {
     char *path, *id;
-    AivoQueueFileAct act;
+    AivoQueueAct act;
+    gint64 not_after_ms;
 };
 
 static void change_free(struct change *change)
@@ -111,6 +112,23 @@ static void change_free(struct change *change)
     g_free(change->path);
     g_free(change->id);
     g_free(change);
+}
+
+static enum aivo_status change_file(struct aivo_outbox *outbox, const struct change *change, uint64_t *count,
+                                    struct aivo_error *error)
+{
+    struct aivo_outbox_filter filter;
+    switch (change->act) {
+    case AIVO_QUEUE_RETRY_DEAD:
+        return aivo_outbox_retry(outbox, change->id, count, error);
+    case AIVO_QUEUE_PURGE_DEAD:
+        return aivo_outbox_purge(outbox, AIVO_OUTBOX_DEAD, NULL, change->id, count, error);
+    case AIVO_QUEUE_PURGE_WAITING:
+        break;
+    }
+    aivo_outbox_filter_init(&filter);
+    filter.not_after = change->not_after_ms;
+    return aivo_outbox_purge_where(outbox, AIVO_OUTBOX_PENDING, &filter, count, error);
 }
 
 static void change_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -122,10 +140,8 @@ static void change_thread(GTask *task, gpointer source, gpointer data, GCancella
     struct aivo_outbox *outbox = NULL;
     uint64_t count = 0;
     enum aivo_status status = aivo_outbox_open(change->path, true, &outbox, &error);
-    if (status == AIVO_OK && change->act == AIVO_QUEUE_FILE_RETRY)
-        status = aivo_outbox_retry(outbox, change->id, &count, &error);
-    else if (status == AIVO_OK)
-        status = aivo_outbox_purge(outbox, AIVO_OUTBOX_DEAD, NULL, change->id, &count, &error);
+    if (status == AIVO_OK)
+        status = change_file(outbox, change, &count, &error);
     aivo_outbox_close(outbox);
     if (status == AIVO_OK)
         g_task_return_int(task, (gssize)count);
@@ -134,14 +150,15 @@ static void change_thread(GTask *task, gpointer source, gpointer data, GCancella
                                 *error.message ? error.message : aivo_strerror(status));
 }
 
-void aivo_queue_file_change_async(const char *path, AivoQueueFileAct act, const char *id, GAsyncReadyCallback done,
-                                  gpointer user)
+void aivo_queue_file_change_async(const char *path, AivoQueueAct act, const char *id, gint64 not_after_ms,
+                                  GAsyncReadyCallback done, gpointer user)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, done, user);
     struct change *change = g_new0(struct change, 1);
     change->path = g_strdup(path);
     change->id = g_strdup(id);
     change->act = act;
+    change->not_after_ms = not_after_ms;
     g_task_set_task_data(task, change, (GDestroyNotify)change_free);
     g_task_run_in_thread(task, change_thread);
 }

@@ -32,10 +32,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AivoQueueContent, aivo_queue_content_free)
 void aivo_queue_file_read_async(const char *path, GAsyncReadyCallback done, gpointer user);
 AivoQueueContent *aivo_queue_file_read_finish(GAsyncResult *result, GError **error);
 
-typedef enum { AIVO_QUEUE_FILE_RETRY, AIVO_QUEUE_FILE_PURGE } AivoQueueFileAct;
-/* Dead letters; id NULL: all of them. Refused while a program has the file. _finish: how many; -1 with error set. */
-void aivo_queue_file_change_async(const char *path, AivoQueueFileAct act, const char *id, GAsyncReadyCallback done,
-                                  gpointer user);
+typedef enum {
+    AIVO_QUEUE_RETRY_DEAD,
+    AIVO_QUEUE_PURGE_DEAD,
+    AIVO_QUEUE_PURGE_WAITING, /* those that are in flight stay */
+} AivoQueueAct;
+
+/* Dead letters: id NULL: all of them. Waiting messages: those queued at not_after_ms (Unix time) or before. Refused
+ * while a program has the file. _finish: how many; -1 with error set. */
+void aivo_queue_file_change_async(const char *path, AivoQueueAct act, const char *id, gint64 not_after_ms,
+                                  GAsyncReadyCallback done, gpointer user);
 gssize aivo_queue_file_change_finish(GAsyncResult *result, GError **error);
 
 G_END_DECLS

@@ -14,7 +14,8 @@ struct _AivoQueuePage {
     AdwBin parent;
     AivoConnection *connection;
     GSignalGroup *signals;
-    GtkWidget *pending, *in_flight, *dead, *size, *list, *retry_all, *purge_all, *send, *problem, *more, *where;
+    GtkWidget *pending, *in_flight, *dead, *size, *list, *retry_all, *purge_all, *purge_waiting, *send, *problem, *more,
+        *where;
     GListStore *messages;
     guint refresh_source, poll_source;
     gboolean reading, again;
@@ -43,10 +44,16 @@ static void show_number(GtkWidget *label, const char *what, guint64 number)
                                    -1);
 }
 
+/* Nor in flight, so that they can be deleted. */
+static guint64 waiting(const AivoQueueFigures *figures)
+{
+    return figures->pending - MIN(figures->in_flight, figures->pending);
+}
+
 /* In flight is known to the client only; the rest is in the file too. */
 static void show_figures(AivoQueuePage *self, const AivoQueueFigures *figures)
 {
-    show_number(self->pending, _("Waiting"), figures->pending - MIN(figures->in_flight, figures->pending));
+    show_number(self->pending, _("Waiting"), waiting(figures));
     show_number(self->in_flight, _("In flight"), figures->in_flight);
     show_number(self->dead, _("Dead letters"), figures->dead);
     if (figures->dead)
@@ -59,8 +66,9 @@ static void show_figures(AivoQueuePage *self, const AivoQueueFigures *figures)
     g_autofree char *text =
         age ? g_strdup_printf(_("%s waiting, the oldest for %s"), bytes, age) : g_strdup(_("Nothing is waiting"));
     gtk_label_set_text(GTK_LABEL(self->size), text);
-    gtk_widget_set_sensitive(self->retry_all, figures->dead > 0);
-    gtk_widget_set_sensitive(self->purge_all, figures->dead > 0);
+    gtk_widget_set_visible(self->purge_waiting, waiting(figures) > 0);
+    gtk_widget_set_visible(self->retry_all, figures->dead > 0);
+    gtk_widget_set_visible(self->purge_all, figures->dead > 0);
 }
 
 /* -------------------------------------------------------------------- acts */
@@ -78,50 +86,83 @@ static void acted(GObject *source, GAsyncResult *result, gpointer user)
     refresh(self);
 }
 
-static void act(AivoQueuePage *self, AivoQueueFileAct what, const char *id)
+static void act(AivoQueuePage *self, AivoQueueAct what, const char *id, gint64 not_after_ms)
 {
     AivoMonitor *monitor = aivo_application_get_monitor(aivo_application_get());
     if (aivo_connection_owns_queue(self->connection) && aivo_monitor_is_running(monitor, self->connection)) {
-        if (what == AIVO_QUEUE_FILE_RETRY)
-            aivo_monitor_retry_dead_async(monitor, self->connection, id, acted, g_object_ref(self));
-        else
-            aivo_monitor_purge_dead_async(monitor, self->connection, id, acted, g_object_ref(self));
+        aivo_monitor_change_queue_async(monitor, self->connection, what, id, not_after_ms, acted, g_object_ref(self));
         return;
     }
     g_autofree char *path = aivo_connection_dup_queue_path(self->connection);
-    aivo_queue_file_change_async(path, what, id, acted, g_object_ref(self));
+    aivo_queue_file_change_async(path, what, id, not_after_ms, acted, g_object_ref(self));
 }
 
 static void retry_all_clicked(AivoQueuePage *self)
 {
-    act(self, AIVO_QUEUE_FILE_RETRY, NULL);
+    act(self, AIVO_QUEUE_RETRY_DEAD, NULL, 0);
+}
+
+/* What was asked. The connection may be another one by the time of the answer. */
+struct question {
+    AivoConnection *connection; /* a reference */
+    AivoQueueAct act;
+    char *id;
+    gint64 asked_ms;
+};
+
+static void question_free(struct question *question)
+{
+    g_object_unref(question->connection);
+    g_free(question->id);
+    g_free(question);
 }
 
 static void purge_answered(AdwMessageDialog *dialog, const char *response, AivoQueuePage *self)
 {
-    if (g_str_equal(response, "purge") && self->connection)
-        act(self, AIVO_QUEUE_FILE_PURGE, g_object_get_data(G_OBJECT(dialog), "id"));
+    const struct question *question = g_object_get_data(G_OBJECT(dialog), "question");
+    if (g_str_equal(response, "purge") && self->connection == question->connection)
+        act(self, question->act, question->id, question->asked_ms);
 }
 
-static void ask_purge(AivoQueuePage *self, const char *id)
+static void ask_purge(AivoQueuePage *self, AivoQueueAct what, const char *id, const char *title, const char *text)
 {
     GtkWindow *window = GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self)));
-    GtkWidget *dialog =
-        adw_message_dialog_new(window, id ? _("Delete This Dead Letter?") : _("Delete All Dead Letters?"),
-                               _("The server has not had them, and will never have them. This cannot be undone."));
+    GtkWidget *dialog = adw_message_dialog_new(window, title, text);
+    struct question *question = g_new(struct question, 1);
+    *question = (struct question){.connection = g_object_ref(self->connection),
+                                  .act = what,
+                                  .id = g_strdup(id),
+                                  .asked_ms = g_get_real_time() / 1000};
     adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "purge", _("_Delete"), NULL);
     adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "purge", ADW_RESPONSE_DESTRUCTIVE);
     adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
     adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    g_object_set_data_full(G_OBJECT(dialog), "id", g_strdup(id), g_free);
+    g_object_set_data_full(G_OBJECT(dialog), "question", question, (GDestroyNotify)question_free);
     g_signal_connect_object(dialog, "response", G_CALLBACK(purge_answered), self, 0);
     aivo_speak_window(GTK_WINDOW(dialog));
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+static void ask_purge_dead(AivoQueuePage *self, const char *id)
+{
+    ask_purge(self, AIVO_QUEUE_PURGE_DEAD, id, id ? _("Delete This Dead Letter?") : _("Delete All Dead Letters?"),
+              _("The server has not had them, and will never have them. This cannot be undone."));
+}
+
 static void purge_all_clicked(AivoQueuePage *self)
 {
-    ask_purge(self, NULL);
+    ask_purge_dead(self, NULL);
+}
+
+static void purge_waiting_clicked(AivoQueuePage *self)
+{
+    guint64 n = waiting(aivo_connection_get_queue(self->connection));
+    g_autofree char *title = g_strdup_printf(g_dngettext(NULL, "Delete %" G_GUINT64_FORMAT " Waiting Message?",
+                                                         "Delete %" G_GUINT64_FORMAT " Waiting Messages?", (gulong)n),
+                                             n);
+    ask_purge(self, AIVO_QUEUE_PURGE_WAITING, NULL, title,
+              _("They are lost: the server will never have them. What is sent until you answer is not among them, and "
+                "what is in flight stays. This cannot be undone."));
 }
 
 static void send_clicked(AivoQueuePage *self)
@@ -134,12 +175,12 @@ static void send_clicked(AivoQueuePage *self)
 
 static void row_retry(GtkButton *button, AivoQueuePage *self)
 {
-    act(self, AIVO_QUEUE_FILE_RETRY, g_object_get_data(G_OBJECT(button), "id"));
+    act(self, AIVO_QUEUE_RETRY_DEAD, g_object_get_data(G_OBJECT(button), "id"), 0);
 }
 
 static void row_purge(GtkButton *button, AivoQueuePage *self)
 {
-    ask_purge(self, g_object_get_data(G_OBJECT(button), "id"));
+    ask_purge_dead(self, g_object_get_data(G_OBJECT(button), "id"));
 }
 
 static void add_button(AivoQueuePage *self, GtkWidget *row, const AivoQueueMessage *message, const char *icon,
@@ -313,7 +354,8 @@ static void aivo_queue_page_class_init(AivoQueuePageClass *class)
     G_OBJECT_CLASS(class)->dispose = dispose;
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/queue-page.ui");
     BIND(pending), BIND(in_flight), BIND(dead), BIND(size), BIND(list), BIND(retry_all), BIND(purge_all), BIND(send);
-    BIND(problem), BIND(more), BIND(where);
+    BIND(problem), BIND(more), BIND(where), BIND(purge_waiting);
+    gtk_widget_class_bind_template_callback(widget_class, purge_waiting_clicked);
     gtk_widget_class_bind_template_callback(widget_class, retry_all_clicked);
     gtk_widget_class_bind_template_callback(widget_class, purge_all_clicked);
     gtk_widget_class_bind_template_callback(widget_class, send_clicked);

@@ -127,6 +127,27 @@ class Day(unittest.TestCase):
         heard("Waiting: 1")
         heard("agent:learning")
 
+    def test_08a_waiting_messages_are_deleted_after_a_question(self):
+        click("push button", "Delete Waiting…")
+        heard("Delete 1 Waiting Message?")
+        heard("the server will never have them")
+        click_away("Cancel")
+        heard("Waiting: 1")
+        click("push button", "Delete Waiting…")
+        heard("Delete 1 Waiting Message?")
+        click_away("Delete")
+        heard("Waiting: 0")
+        wait("the button to go", 5, lambda: not find("push button", "Delete Waiting…"))
+        self.send("start_session")
+        heard("Waiting: 1")
+
+    def send(self, action):
+        click("push button", "Send a Message…")
+        wait_window("Send a Message")
+        write("Event", "agent:learning")
+        write("Arguments, as a JSON array", f'[{{"action":"{action}"}}]')
+        click_away("Send", "Send a Message")
+
     def test_09_the_server_returns(self):
         self.relay.say("up")
         press("F5")
@@ -140,10 +161,7 @@ class Day(unittest.TestCase):
 
     def test_10_dead_letters_are_retried_and_deleted(self):
         press("Alt_L", "3")
-        click("push button", "Send a Message…")
-        write("Event", "agent:learning")
-        write("Arguments, as a JSON array", '[{"action":"no such action"}]')
-        click_away("Send", "Send a Message")
+        self.send("no such action")
         heard("Dead letters: 1", 30)
         heard("Unknown action")
         click("push button", "Retry Dead Letters")
