@@ -45,6 +45,19 @@ static void aivo_event_init(AivoEvent *event)
     event->count = 1;
 }
 
+AivoEvent *aivo_event_new(gint64 time_ms, AivoEventKind kind, AivoEventTone tone, guint count, const char *title,
+                          const char *detail)
+{
+    AivoEvent *event = g_object_new(AIVO_TYPE_EVENT, NULL);
+    event->time_ms = time_ms;
+    event->kind = kind;
+    event->tone = tone;
+    event->count = count;
+    event->title = g_strdup(title);
+    event->detail = g_strdup(detail);
+    return event;
+}
+
 gint64 aivo_event_get_time(AivoEvent *event)
 {
     return event->time_ms;
@@ -75,10 +88,21 @@ guint aivo_event_get_count(AivoEvent *event)
     return event->count;
 }
 
+static const char *const kind_names[] = {"state", "drop", "level", "queue", "notice"};
+
 const char *aivo_event_kind_name(AivoEventKind kind)
 {
-    static const char *const names[] = {"state", "drop", "level", "queue", "notice"};
-    return names[kind];
+    return kind_names[kind];
+}
+
+gboolean aivo_event_kind_from_name(const char *name, AivoEventKind *out)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(kind_names); i++)
+        if (g_str_equal(kind_names[i], name)) {
+            *out = (AivoEventKind)i;
+            return TRUE;
+        }
+    return FALSE;
 }
 
 const char *aivo_event_kind_icon(AivoEvent *event)
@@ -103,6 +127,8 @@ const char *aivo_event_kind_icon(AivoEvent *event)
 struct _AivoEventLog {
     GObject parent;
     GListStore *events;
+    AivoEventSink sink;
+    gpointer sink_user;
 };
 
 static GType get_item_type(GListModel *model)
@@ -154,6 +180,12 @@ AivoEventLog *aivo_event_log_new(void)
     return g_object_new(AIVO_TYPE_EVENT_LOG, NULL);
 }
 
+static void tell_sink(AivoEventLog *log, AivoEvent *event, gboolean again)
+{
+    if (log->sink)
+        log->sink(event, again, log->sink_user);
+}
+
 void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, AivoEventTone tone, const char *title,
                         const char *detail)
 {
@@ -163,16 +195,12 @@ void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, A
         newest->count++;
         newest->time_ms = time_ms;
         g_object_notify_by_pspec(G_OBJECT(newest), props[PROP_COUNT]);
+        tell_sink(log, newest, TRUE);
         return;
     }
-    AivoEvent *event = g_object_new(AIVO_TYPE_EVENT, NULL);
-    event->time_ms = time_ms;
-    event->kind = kind;
-    event->tone = tone;
-    event->title = g_strdup(title);
-    event->detail = g_strdup(detail);
+    g_autoptr(AivoEvent) event = aivo_event_new(time_ms, kind, tone, 1, title, detail);
     g_list_store_insert(log->events, 0, event);
-    g_object_unref(event);
+    tell_sink(log, event, FALSE);
     guint n = g_list_model_get_n_items(G_LIST_MODEL(log->events));
     if (n > AIVO_EVENT_LOG_MAX)
         g_list_store_splice(log->events, AIVO_EVENT_LOG_MAX, n - AIVO_EVENT_LOG_MAX, NULL, 0);
@@ -181,4 +209,18 @@ void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, A
 void aivo_event_log_clear(AivoEventLog *log)
 {
     g_list_store_remove_all(log->events);
+    tell_sink(log, NULL, FALSE);
+}
+
+void aivo_event_log_add_old(AivoEventLog *log, GPtrArray *events)
+{
+    guint n = g_list_model_get_n_items(G_LIST_MODEL(log->events));
+    if (n < AIVO_EVENT_LOG_MAX)
+        g_list_store_splice(log->events, n, 0, events->pdata, MIN(events->len, AIVO_EVENT_LOG_MAX - n));
+}
+
+void aivo_event_log_set_sink(AivoEventLog *log, AivoEventSink fn, gpointer user)
+{
+    log->sink = fn;
+    log->sink_user = user;
 }

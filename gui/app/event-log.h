@@ -26,6 +26,8 @@ typedef enum {
 /* Property count (uint, read-only): notified when the same came again, with a new time. */
 #define AIVO_TYPE_EVENT (aivo_event_get_type())
 G_DECLARE_FINAL_TYPE(AivoEvent, aivo_event, AIVO, EVENT, GObject)
+AivoEvent *aivo_event_new(gint64 time_ms, AivoEventKind kind, AivoEventTone tone, guint count, const char *title,
+                          const char *detail);
 gint64 aivo_event_get_time(AivoEvent *event); /* Unix time, ms; of the last one where it was repeated */
 AivoEventKind aivo_event_get_kind(AivoEvent *event);
 AivoEventTone aivo_event_get_tone(AivoEvent *event);
@@ -33,7 +35,8 @@ const char *aivo_event_get_title(AivoEvent *event);
 const char *aivo_event_get_detail(AivoEvent *event);  /* "" where there is none */
 guint aivo_event_get_count(AivoEvent *event);         /* 1, or how often it came in a row */
 const char *aivo_event_kind_name(AivoEventKind kind); /* "state", "drop", …; static, for files */
-const char *aivo_event_kind_icon(AivoEvent *event);   /* an icon's name; static */
+gboolean aivo_event_kind_from_name(const char *name, AivoEventKind *out);
+const char *aivo_event_kind_icon(AivoEvent *event); /* an icon's name; static */
 
 #define AIVO_TYPE_EVENT_LOG (aivo_event_log_get_type())
 G_DECLARE_FINAL_TYPE(AivoEventLog, aivo_event_log, AIVO, EVENT_LOG, GObject) /* a GListModel of AivoEvent */
@@ -42,6 +45,12 @@ AivoEventLog *aivo_event_log_new(void);
 void aivo_event_log_add(AivoEventLog *log, gint64 time_ms, AivoEventKind kind, AivoEventTone tone, const char *title,
                         const char *detail);
 void aivo_event_log_clear(AivoEventLog *log);
+/* Adds what is older than everything in it, newest first, as far as there is room. The sink is not told. */
+void aivo_event_log_add_old(AivoEventLog *log, GPtrArray *events); /* of AivoEvent */
+/* Who is told of what is added (again: the newest one came again) and, with event NULL, of its clearing. fn NULL:
+ * nobody. */
+typedef void (*AivoEventSink)(AivoEvent *event, gboolean again, gpointer user);
+void aivo_event_log_set_sink(AivoEventLog *log, AivoEventSink fn, gpointer user);
 
 G_END_DECLS
 #endif

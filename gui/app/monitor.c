@@ -1,7 +1,7 @@
 #include "monitor.h"
+#include "keeper.h"
 #include "link-options.h"
 #include "narrator.h"
-#include "recorder.h"
 #include <aivo/client.h>
 #include <aivo/loop.h>
 #include <glib-unix.h>
@@ -27,6 +27,7 @@ struct link {
     AivoMonitor *monitor;       /* a reference, while a worker may come back to it */
     AivoConnection *connection; /* a reference */
     struct handle *handle;      /* NULL until the worker has made it */
+    AivoEventFile *events;      /* a reference; NULL: they are not kept */
     AivoProfile *profile;       /* as it was when this began */
     char *secret;
     guint source, stats_source;
@@ -39,10 +40,10 @@ struct _AivoMonitor {
     AivoSecrets *secrets;
     AivoTuning tuning;
     struct aivo_loop *loop;
-    GHashTable *links;     /* AivoConnection -> struct link: those that have not ended */
-    GHashTable *recorders; /* id -> AivoRecorder */
-    GHashTable *loaded;    /* ids whose history is in their series */
-    GPtrArray *ending;     /* struct link: those on their way out */
+    GHashTable *links; /* AivoConnection -> struct link: those that have not ended */
+    AivoKeeper *keeper;
+    GHashTable *loaded; /* ids whose history and events have been read */
+    GPtrArray *ending;  /* struct link: those on their way out */
     GTask *shutdown;
     guint prune_source;
     gint64 pruned_us; /* when the histories were, last */
@@ -89,6 +90,10 @@ static void bury_thread(GTask *task, gpointer source, gpointer data, GCancellabl
     struct link *link = data;
     handle_unref(link->handle);
     link->handle = NULL;
+    if (link->events && link->forget)
+        aivo_event_file_delete(link->events);
+    else if (link->events)
+        aivo_event_file_flush(link->events);
     if (link->forget) {
         g_autofree char *dir = aivo_connection_dup_dir(link->connection);
         remove_dir(dir);
@@ -116,6 +121,7 @@ static void buried(GObject *source, GAsyncResult *result, gpointer user)
     if (next && next->waiting)
         link_ready(next);
     g_object_unref(link->connection);
+    aivo_event_file_unref(link->events);
     aivo_profile_free(link->profile);
     aivo_secret_free(link->secret);
     g_free(link);
@@ -296,11 +302,12 @@ struct opening {
     AivoTuning tuning;
     struct aivo_loop *loop;
     AivoRecorder *recorder; /* a reference; NULL: none */
-    gboolean load;          /* read the history too */
+    gboolean load;          /* read the history and the events too */
     char *queue_path;       /* NULL: no queue of its own */
     /* what comes of it */
     struct handle *handle;
     GArray *points;
+    GPtrArray *events;
     GPtrArray *notices;
     char *problem; /* why there is no client */
 };
@@ -310,6 +317,7 @@ static void opening_free(struct opening *opening)
     aivo_recorder_unref(opening->recorder);
     g_free(opening->queue_path);
     g_clear_pointer(&opening->points, g_array_unref);
+    g_clear_pointer(&opening->events, g_ptr_array_unref);
     g_ptr_array_unref(opening->notices);
     g_free(opening->problem);
     g_free(opening);
@@ -373,8 +381,12 @@ static void open_thread(GTask *task, gpointer source, gpointer data, GCancellabl
     (void)cancellable;
     struct opening *opening = data;
     struct aivo_history *history = NULL;
+    char *notice = NULL;
+    if (opening->link->events)
+        opening->events = aivo_event_file_read(opening->link->events, opening->tuning.history_days, &notice);
+    if (notice)
+        g_ptr_array_add(opening->notices, g_steal_pointer(&notice));
     if (opening->recorder) {
-        char *notice = NULL;
         history = aivo_recorder_open(opening->recorder, &notice);
         if (notice)
             g_ptr_array_add(opening->notices, notice);
@@ -389,45 +401,11 @@ static void open_thread(GTask *task, gpointer source, gpointer data, GCancellabl
 
 /* ---------------------------------------------------------------- history */
 
-static AivoRecorder *recorder_of(AivoMonitor *self, AivoConnection *connection)
-{
-    if (!self->tuning.history_days)
-        return NULL;
-    const char *id = aivo_connection_get_id(connection);
-    AivoRecorder *recorder = g_hash_table_lookup(self->recorders, id);
-    if (!recorder) {
-        g_autofree char *path = aivo_connection_dup_history_path(connection);
-        recorder = aivo_recorder_new(path);
-        g_hash_table_insert(self->recorders, g_strdup(id), recorder);
-    }
-    return recorder;
-}
-
-static void pruned(GObject *source, GAsyncResult *result, gpointer user)
-{
-    (void)source;
-    g_autoptr(AivoConnection) connection = user;
-    g_autoptr(GError) error = NULL;
-    if (!aivo_recorder_prune_finish(result, &error))
-        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Old history could not be deleted"),
-                            error->message);
-}
-
-/* Where none is kept, nobody has the file, and what it still holds goes. */
-static void prune(AivoMonitor *self, AivoConnection *connection)
-{
-    g_autofree char *path = aivo_connection_dup_history_path(connection);
-    AivoRecorder *kept = recorder_of(self, connection), *recorder = kept ? kept : aivo_recorder_new(path);
-    aivo_recorder_prune_async(recorder, self->tuning.history_days, pruned, g_object_ref(connection));
-    if (!kept)
-        aivo_recorder_unref(recorder);
-}
-
 static void prune_all(AivoMonitor *self)
 {
     g_autoptr(GList) running = g_hash_table_get_keys(self->links);
     for (GList *item = running; item; item = item->next)
-        prune(self, item->data);
+        aivo_keeper_prune(self->keeper, item->data);
     self->pruned_us = g_get_real_time();
 }
 
@@ -440,12 +418,19 @@ static gboolean prune_due(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
-static void take_history(AivoMonitor *self, AivoConnection *connection, GArray *points)
+static void take_history(AivoConnection *connection, GArray *points)
 {
-    g_hash_table_add(self->loaded, g_strdup(aivo_connection_get_id(connection)));
     if (points->len)
         aivo_quality_series_set_points(aivo_connection_get_series(connection), (AivoQualityPoint *)(void *)points->data,
                                        points->len);
+}
+
+static void take_events(AivoConnection *connection, GPtrArray *events)
+{
+    if (!events->len)
+        return;
+    aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_NEUTRAL, _("Aivo Monitor was started"), NULL);
+    aivo_event_log_add_old(aivo_connection_get_log(connection), events);
 }
 
 static void opened(GObject *source, GAsyncResult *result, gpointer user)
@@ -459,12 +444,16 @@ static void opened(GObject *source, GAsyncResult *result, gpointer user)
         link_bury(link);
         return;
     }
+    if (opening->load)
+        g_hash_table_add(link->monitor->loaded, g_strdup(link->profile->id));
+    if (opening->events && opening->load)
+        take_events(link->connection, opening->events);
     for (guint i = 0; i < opening->notices->len; i++)
         aivo_connection_log(link->connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Notice"),
                             g_ptr_array_index(opening->notices, i));
     if (opening->points)
-        take_history(link->monitor, link->connection, opening->points);
-    prune(link->monitor, link->connection);
+        take_history(link->connection, opening->points);
+    aivo_keeper_prune(link->monitor->keeper, link->connection);
     if (opening->problem) {
         aivo_connection_set_state(link->connection, AIVO_LINK_FAILED, opening->problem);
         aivo_connection_log(link->connection, AIVO_EVENT_DROP, AIVO_TONE_BAD, _("Given up"), opening->problem);
@@ -485,7 +474,9 @@ static void link_begin(struct link *link)
         return;
     }
     struct opening *opening = g_new0(struct opening, 1);
-    AivoRecorder *recorder = recorder_of(self, link->connection);
+    AivoRecorder *recorder = aivo_keeper_recorder(self->keeper, link->connection);
+    AivoEventFile *events = aivo_keeper_events(self->keeper, link->connection);
+    link->events = events ? aivo_event_file_ref(events) : NULL;
     opening->link = link;
     opening->tuning = self->tuning;
     opening->loop = self->loop;
@@ -562,7 +553,7 @@ static void stop(AivoMonitor *self, AivoConnection *connection, gboolean forget)
     }
     g_hash_table_remove(self->links, connection);
     if (forget) {
-        g_hash_table_remove(self->recorders, aivo_connection_get_id(connection));
+        aivo_keeper_forget(self->keeper, connection);
         g_hash_table_remove(self->loaded, aivo_connection_get_id(connection));
     }
     link->forget = forget;
@@ -618,13 +609,12 @@ void aivo_monitor_set_tuning(AivoMonitor *self, const AivoTuning *tuning)
 {
     const AivoTuning before = self->tuning;
     self->tuning = *tuning;
+    aivo_keeper_set_days(self->keeper, tuning->history_days);
     if (same_measuring(&before, tuning)) {
         if (before.history_days != tuning->history_days)
             prune_all(self);
         return;
     }
-    if (!tuning->history_days)
-        g_hash_table_remove_all(self->recorders);
     g_autoptr(GList) running = g_hash_table_get_keys(self->links);
     for (GList *item = running; item; item = item->next) {
         AivoConnection *connection = item->data;
@@ -635,11 +625,21 @@ void aivo_monitor_set_tuning(AivoMonitor *self, const AivoTuning *tuning)
     }
 }
 
+/* So that one sees later from when on nobody looked. */
+static void end_events(AivoMonitor *self)
+{
+    g_autoptr(GList) running = g_hash_table_get_keys(self->links);
+    for (GList *item = running; item; item = item->next)
+        if (!aivo_connection_get_profile(item->data)->paused)
+            aivo_connection_log(item->data, AIVO_EVENT_NOTICE, AIVO_TONE_NEUTRAL, _("Aivo Monitor was ended"), NULL);
+}
+
 void aivo_monitor_shutdown_async(AivoMonitor *self, GAsyncReadyCallback done, gpointer user)
 {
     self->shutdown = g_task_new(self, NULL, done, user);
     g_clear_handle_id(&self->prune_source, g_source_remove);
-    g_hash_table_remove_all(self->recorders); /* so that the workers below are the last to hold them, and close them */
+    end_events(self);
+    aivo_keeper_close(self->keeper); /* so that the workers below are the last to hold them, and close them */
     g_autoptr(GList) running = g_hash_table_get_keys(self->links);
     for (GList *item = running; item; item = item->next)
         stop(self, item->data, FALSE);
@@ -749,7 +749,7 @@ static void finalize(GObject *object)
     g_clear_handle_id(&self->prune_source, g_source_remove);
     g_hash_table_unref(self->links);
     g_ptr_array_unref(self->ending);
-    g_hash_table_unref(self->recorders);
+    aivo_keeper_free(self->keeper);
     g_hash_table_unref(self->loaded);
     aivo_loop_destroy(self->loop);
     g_clear_object(&self->secrets);
@@ -771,7 +771,7 @@ static void aivo_monitor_init(AivoMonitor *self)
                                 .history_days = 30};
     self->links = g_hash_table_new(NULL, NULL);
     self->ending = g_ptr_array_new();
-    self->recorders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)aivo_recorder_unref);
+    self->keeper = aivo_keeper_new();
     self->loaded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->prune_source = g_timeout_add_seconds(PRUNE_CHECK_S, prune_due, self);
     self->pruned_us = g_get_real_time(); /* each connection's is, when it is opened */

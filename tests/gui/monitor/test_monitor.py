@@ -30,7 +30,7 @@ def settings(**values):
 def row(name, status, seconds=15):
     """The connection's row in the sidebar says so."""
     wait(f"{name}: {status}", seconds,
-         lambda: (node := find("list item", name)) and status in (node.get_description() or ""))
+         lambda: (node := find("list item", name)) and status in node.description)
 
 
 class Day(unittest.TestCase):
@@ -186,7 +186,6 @@ class Day(unittest.TestCase):
             press(*keys)
             wait_window(dialog)
             press("Escape")
-            time.sleep(1)
             wait_no_window(dialog)
 
     def test_13_a_token_is_kept_in_no_file(self):
@@ -207,7 +206,7 @@ class Day(unittest.TestCase):
         """By keyboard: from the name to "Sign in with", its list, one down."""
         for key in ("Tab", "Tab", "space", "Down", "Return"):
             press(key)
-            time.sleep(0.4)
+            time.sleep(0.15)
         wait("the token's row", 5, lambda: find("text", "Token") or find("password text", "Token"))
 
     def test_14_it_goes_on_without_a_window(self):
@@ -257,7 +256,7 @@ class Later(unittest.TestCase):
 
     def test_2_a_damaged_history_and_no_server(self):
         ident = "11111111-2222-4333-8444-555555555555"
-        CONFIG.write_text(f"[connection {ident}]\nname=Gone\nurl=http://127.0.0.1:1\n")
+        CONFIG.write_text(f"[connection {ident}]\nname=Gone\nurl=http://127.0.0.1:1/?key=c2VjcmV0\n")
         history = HOME / f"data/aivo-monitor/{ident}/history.db"
         history.parent.mkdir(parents=True, exist_ok=True)
         history.write_bytes(b"this is no database" * 500)
@@ -269,8 +268,12 @@ class Later(unittest.TestCase):
         heard("The history was damaged")
         self.assertEqual(len(list(history.parent.glob("history.db.damaged-*"))), 1)
         self.assertEqual(app.stop(), 0)
+        events = (history.parent / "events.log").read_text()
+        for words in ("Cannot connect", "The history was damaged", "Aivo Monitor was ended"):
+            self.assertIn(words, events)
+        self.assertNotIn("c2VjcmV0", events)
 
-    def test_3_history_is_kept_as_long_as_is_set(self):
+    def test_3_history_and_events_are_kept_as_long_as_is_set(self):
         history = next(HOME.glob("data/aivo-monitor/*/history.db"))
         day = 24 * 3600 * 1000
         now = int(time.time() * 1000)
@@ -286,10 +289,14 @@ class Later(unittest.TestCase):
         app = desk.monitor()
         self.addCleanup(app.stop)
         wait("what is older than a week to go, at the start", 20, lambda: minutes() == 2)
+        row("Gone", "Offline, trying again", 20)
+        press("Alt_L", "2")
+        heard("Aivo Monitor was ended")  # the events of the day before
+        heard("Aivo Monitor was started")
         settings(history_days=1)
         wait("what is older than a day to go", 10, lambda: minutes() == 1)
         settings(history_days=0)
-        wait("everything to go", 10, lambda: minutes() == 0)
+        wait("everything to go", 10, lambda: minutes() == 0 and not (history.parent / "events.log").exists())
         self.assertEqual(app.stop(), 0)
 
 
