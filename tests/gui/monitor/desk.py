@@ -121,46 +121,53 @@ class Node:
 
 
 def ask_children(program, path):
-    for _, child in ask(program, path, "Accessible", "GetChildren")[0]:
+    children = [child for _, child in ask(program, path, "Accessible", "GetChildren")[0]]
+    for child in children:
         ask_children(program, child)
+    return children
 
 
 def tree(program, path):
-    """A program's widgets; the root of them."""
-    asked = set()
-    while True:
-        items = [Node(item) for item in ask(program, "/org/a11y/atspi/cache", "Cache", "GetItems")[0]]
-        by_path = {node.path: node for node in items}
-        for node in items:
-            if node.parent in by_path and node is not by_path[node.parent]:
-                by_path[node.parent].children.append(node)
-        root = by_path[path]
-        if root.name != "aivo-monitor":
-            return None
-        new = [node for node in walk(root) if node.count > len(node.children) and node.path not in asked]
-        if not new:
-            return root
-        for node in new:
-            asked.add(node.path)
-            ask_children(program, node.path)
+    """The application's widgets: the root of them; None: again. KeyError: it is another program."""
+    items = [Node(item) for item in ask(program, "/org/a11y/atspi/cache", "Cache", "GetItems")[0]]
+    known = {node.path: node for node in items}
+    for node in items:
+        if node.parent in known and node is not known[node.parent]:
+            known[node.parent].children.append(node)
+    root = {known[path].name: known[path]}["aivo-monitor"]
+    return root if settle(root, known) else None
+
+
+def settle(node, known):
+    """Brings the children into order. What was hidden is still in the cache, what nobody has asked for is not yet."""
+    if len(node.children) != node.count or len({child.index for child in node.children}) != node.count:
+        paths = [child for _, child in ask(node.bus, node.path, "Accessible", "GetChildren")[0]]
+        for child in paths:
+            if child not in known:
+                ask_children(node.bus, child)
+                return False  # it is in the next answer
+        node.children = [known[child] for child in paths]
+    node.children.sort(key=lambda child: child.index)
+    return all([settle(child, known) for child in node.children if child.states & VISIBLE])
 
 
 def application():
     """Its root, with everything below; None: it is not there (yet)."""
     for program, path in ask("org.a11y.atspi.Registry", ROOT, "Accessible", "GetChildren")[0]:
-        try:
-            root = tree(program, path)
-        except (GLib.Error, KeyError):
-            continue  # it starts, or it ends
-        if root:
-            return root
+        for _ in range(8):
+            try:
+                root = tree(program, path)
+            except (GLib.Error, KeyError):
+                break  # it starts, it ends, or it is another
+            if root:
+                return root
     return None
 
 
 def walk(node):
     """What is not hidden, in order."""
     yield node
-    for child in sorted(node.children, key=lambda child: child.index):
+    for child in node.children:
         if child.states & VISIBLE:
             yield from walk(child)
 
@@ -197,6 +204,11 @@ def wait(what, seconds, check):
 
 def wait_for(role, name=None, seconds=10, text=None):
     return wait(f"{role} {name or text}", seconds, lambda: find(role, name, text=text))
+
+
+def windows():
+    root = application()
+    return {node.path for node in root.children} if root else set()
 
 
 def window(title):
@@ -240,9 +252,9 @@ def click(role, name, seconds=10):
 
 def click_away(name, title=None):
     """Clicks the button that closes its window, and waits until that has gone."""
-    before = {node.path for node in application().children}
+    before = windows()
     click("push button", name)
-    wait(f"the window of {name} to close", 10, lambda: not before <= {node.path for node in application().children})
+    wait(f"the window of {name} to close", 10, lambda: (now := windows()) and not before <= now)
     if title:
         wait_no_window(title)
 

@@ -244,6 +244,8 @@ class Day(unittest.TestCase):
 class Later(unittest.TestCase):
     """What was damaged while it was not running is put aside, and said so."""
 
+    IDENT = "11111111-2222-4333-8444-555555555555"
+
     def test_1_a_damaged_file_of_connections(self):
         CONFIG.parent.mkdir(parents=True, exist_ok=True)
         CONFIG.write_bytes(b"\x00\xffno key file[[[")
@@ -255,9 +257,8 @@ class Later(unittest.TestCase):
         self.assertEqual(app.stop(), 0)
 
     def test_2_a_damaged_history_and_no_server(self):
-        ident = "11111111-2222-4333-8444-555555555555"
-        CONFIG.write_text(f"[connection {ident}]\nname=Gone\nurl=http://127.0.0.1:1/?key=c2VjcmV0\n")
-        history = HOME / f"data/aivo-monitor/{ident}/history.db"
+        CONFIG.write_text(f"[connection {self.IDENT}]\nname=Gone\nurl=http://127.0.0.1:1/?key=c2VjcmV0\n")
+        history = HOME / f"data/aivo-monitor/{self.IDENT}/history.db"
         history.parent.mkdir(parents=True, exist_ok=True)
         history.write_bytes(b"this is no database" * 500)
         app = desk.monitor()
@@ -274,7 +275,7 @@ class Later(unittest.TestCase):
         self.assertNotIn("c2VjcmV0", events)
 
     def test_3_history_and_events_are_kept_as_long_as_is_set(self):
-        history = next(HOME.glob("data/aivo-monitor/*/history.db"))
+        history = HOME / f"data/aivo-monitor/{self.IDENT}/history.db"
         day = 24 * 3600 * 1000
         now = int(time.time() * 1000)
 
