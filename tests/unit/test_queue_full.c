@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -264,11 +265,64 @@ static void test_open(void **state)
     bench_send(b, "[1]");
 }
 
+/* The root of an index is overwritten: the file is damaged, all messages can be read. */
+static void spoil_an_index(const struct bench *b)
+{
+    char garbage[4096];
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open(b->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'message_order'", -1, &s, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    off_t at = (off_t)(sqlite3_column_int(s, 0) - 1) * 4096;
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    memset(garbage, 0xa5, sizeof garbage);
+    int fd = open(b->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, at), sizeof garbage);
+    close(fd);
+}
+
+/* A damaged file is opened while there is no room to salvage it: refused, and the file stays where it is, with all that
+ * is in it. With room it is salvaged. */
+static void test_salvage(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    struct stat before, after;
+    char args[600];
+    bench_open(b);
+    for (int i = 0; i < 200; i++) {
+        make_args(args, i);
+        bench_send(b, args);
+    }
+    bench_close(b);
+    spoil_an_index(b);
+    assert_int_equal(stat(b->path, &before), 0);
+    fill_disk(b);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(bench_try_open(b, &err), AIVO_E_STORE);
+        if (strncmp(err.message, "disk full", 9) != 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(stat(b->path, &after), 0);
+        assert_true(before.st_ino == after.st_ino && before.st_size == after.st_size);
+    }
+    make_room(b);
+    bench_open(b);
+    bench_settle(b);
+    assert_int_equal(bench_pending(b), 200);
+    assert_int_equal(b->notice_count, 1);
+    assert_non_null(strstr(b->notices[0].message, "200 messages salvaged"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 static int run_here(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_send), TEST(test_threads), TEST(test_removal), TEST(test_open)};
+    const struct CMUnitTest tests[] = {TEST(test_send), TEST(test_threads), TEST(test_removal), TEST(test_open),
+                                       TEST(test_salvage)};
     return cmocka_run_group_tests_name(on_tmpfs ? "full tmpfs" : "file size limit", tests, NULL, NULL);
 }
 

@@ -11,7 +11,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 /* "DIR/NAME" of a file that need not be there: the directory is resolved. */
@@ -203,56 +202,4 @@ bool aivo_store_file_marked(const char *path)
 {
     char name[PATH_MAX + 16];
     return mark_name(path, name) && access(name, F_OK) == 0;
-}
-
-static void sync_directory(const char *path)
-{
-    char *dir = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(dir);
-}
-
-static bool rename_with(const char *path, const char *moved, const char *suffix)
-{
-    char from[PATH_MAX + 8];
-    char to[PATH_MAX + 8];
-    if ((size_t)snprintf(from, sizeof from, "%s%s", path, suffix) >= sizeof from ||
-        (size_t)snprintf(to, sizeof to, "%s%s", moved, suffix) >= sizeof to) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    return rename(from, to) == 0 || (errno == ENOENT && *suffix);
-}
-
-enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,
-                                           struct aivo_error *err)
-{
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm utc;
-    char stamp[32] = "";
-    if (!gmtime_r(&seconds, &utc) || strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
-        snprintf(stamp, sizeof stamp, "unknown");
-    for (int n = 1; n <= 1000; n++) {
-        char again[8] = "";
-        if (n > 1)
-            snprintf(again, sizeof again, "-%d", n);
-        if ((size_t)snprintf(moved, size, "%s.corrupt-%s%s", path, stamp, again) >= size)
-            break;
-        if (access(moved, F_OK) == 0)
-            continue;
-        /* The log first: a crash in between must not leave it beside a new, empty file that it does not belong to. */
-        if (!rename_with(path, moved, "-wal") || !rename_with(path, moved, "-shm") || !rename_with(path, moved, ""))
-            return aivo_error_set(err, AIVO_E_STORE, errno, "cannot move the damaged queue file %s aside: %s", path,
-                                  strerror(errno));
-        char mark[PATH_MAX + 16];
-        if (mark_name(path, mark))
-            unlink(mark);
-        sync_directory(path);
-        return AIVO_OK;
-    }
-    return aivo_error_set(err, AIVO_E_STORE, 0, "cannot find a name to move the damaged queue file %s to", path);
 }

@@ -1,5 +1,5 @@
-/* What the queue's file needs from the file system: its true name, the lock against a second writer, moving it aside.
- */
+/* What the queue's file needs from the file system: its true name, the lock against a second writer, the
+ * reserve, the mark. */
 #ifndef AIVO_IO_STORE_FILE_H
 #define AIVO_IO_STORE_FILE_H
 
@@ -36,10 +36,5 @@ void aivo_store_file_free_reserve(const char *path);
 /* PATH-damaged says that its writer met damage which no check at opening may find: opened next, it is moved aside. */
 void aivo_store_file_mark(const char *path);
 bool aivo_store_file_marked(const char *path);
-
-/* Removes the mark. Renames PATH, PATH-wal and PATH-shm to PATH.corrupt-YYYYMMDDTHHMMSSZ (-2, -3, ... if that is taken)
- * and the same with -wal and -shm, and syncs the directory. The new name is copied to moved. */
-enum aivo_status aivo_store_file_set_aside(const char *path, int64_t unix_ms, char *moved, size_t size,
-                                           struct aivo_error *err);
 
 #endif

@@ -272,6 +272,9 @@ bool aivo_store_log_mend(const char *path)
 void aivo_store_log_unmend(const char *path)
 {
     char name[PATH_MAX + 16], found[PATH_MAX + 16], mended[PATH_MAX + 16];
-    if (names(path, name, found, mended) && rename(found, name) == 0)
+    if (!names(path, name, found, mended))
+        return;
+    if (rename(found, name) == 0)
         forget_index(path);
+    unlink(mended);
 }

@@ -13,7 +13,7 @@
 bool aivo_store_log_broken(const char *path);
 
 /* Replaces PATH-wal by what it would be without its bad frames, and keeps it as PATH-wal-found.
- * false: nothing was changed. _unmend puts it back. Nobody has the file open. */
+ * false: nothing was changed. _unmend puts it back, if there is something to put back. Nobody has the file open. */
 bool aivo_store_log_mend(const char *path);
 void aivo_store_log_unmend(const char *path);
 

@@ -4,6 +4,7 @@
 #include "../error_internal.h"
 #include "store_file.h"
 #include "store_log.h"
+#include "store_replace.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -284,33 +285,65 @@ static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_inf
     return status;
 }
 
+enum aivo_status aivo_sql_open_scratch(struct aivo_store_db *db, struct aivo_error *err)
+{
+    struct aivo_store_info info;
+    bool foreign;
+    enum aivo_status status = open_sql(db, &info, &foreign, err);
+    /* No log: the room on the disk may be short, and a file that is not whole is made again. */
+    return status == AIVO_OK ? aivo_sql_execute(db, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF", err)
+                             : status;
+}
+
+static void tell_replaced(const struct aivo_store_db *db, const struct aivo_store_replaced *r, int code,
+                          struct aivo_error *notice)
+{
+    /* The new name begins with the old one: where both would be cut, it alone says all. */
+    if (strlen(r->moved) < 70)
+        aivo_error_set(notice, AIVO_E_CORRUPT, code,
+                       "the queue's file %s was damaged or no database: moved to %s, %llu messages salvaged", db->path,
+                       r->moved, (unsigned long long)r->saved);
+    else
+        aivo_error_set(notice, AIVO_E_CORRUPT, code, "damaged queue file moved to %s, %llu messages salvaged", r->moved,
+                       (unsigned long long)r->saved);
+}
+
+/* What can be read of a damaged file goes on in a new one. Where that fails the damaged one is left, and is not open.
+ */
 static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, struct aivo_store_info *info,
                                    const struct aivo_error *why, struct aivo_error *notice, struct aivo_error *err)
 {
-    char moved[4096 + 64];
+    struct aivo_store_replaced r = {.saved = 0};
     bool foreign;
-    /* Its log goes with it, as it is. */
+    /* Its log stays as it is. */
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     aivo_sql_close(db);
-    enum aivo_status status = aivo_store_file_set_aside(db->path, unix_ms, moved, sizeof moved, err);
+    enum aivo_status status = aivo_sql_salvage(db->path, &r.saved, err);
     if (status == AIVO_OK)
-        status = open_sql(db, info, &foreign, err);
-    if (status == AIVO_OK)
-        status = aivo_store_file_identify(db->path, &db->file, err);
+        status = aivo_store_replace_commit(db->path, unix_ms, &r, err);
     if (status != AIVO_OK)
         return status;
-    uint64_t saved = aivo_sql_salvage(db, moved);
-    if (saved > 0)
-        status = aivo_sql_info(db, info, err);
-    info->salvaged = saved;
-    /* The new name begins with the old one: where both would be cut, it alone says all. */
-    if (strlen(moved) < 70)
-        aivo_error_set(notice, AIVO_E_CORRUPT, why->code,
-                       "the queue's file %s was damaged or no database: moved to %s, %llu messages salvaged", db->path,
-                       moved, (unsigned long long)saved);
-    else
-        aivo_error_set(notice, AIVO_E_CORRUPT, why->code, "damaged queue file moved to %s, %llu messages salvaged",
-                       moved, (unsigned long long)saved);
+    db->log = (struct aivo_store_identity){.ino = 0};
+    tell_replaced(db, &r, why->code, notice);
+    status = aivo_store_file_identify(db->path, &db->file, err);
+    if (status == AIVO_OK)
+        status = open_sql(db, info, &foreign, err);
+    info->salvaged = r.saved;
+    return status;
+}
+
+/* The file is ours alone from here on, and in one piece. */
+static enum aivo_status claim(struct aivo_store_db *db, int64_t unix_ms, struct aivo_error *notice,
+                              struct aivo_error *err)
+{
+    struct aivo_store_replaced r;
+    enum aivo_status status = aivo_store_file_lock(db->path, &db->lock, err);
+    if (status == AIVO_OK)
+        status = aivo_store_replace_finish(db->path, unix_ms, &r, err);
+    if (status == AIVO_OK && *r.moved)
+        tell_replaced(db, &r, SQLITE_CORRUPT, notice);
+    if (status == AIVO_OK)
+        status = aivo_store_file_identify(db->path, &db->file, err);
     return status;
 }
 
@@ -331,9 +364,7 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
     else if (!(db->path = strdup(":memory:")))
         status = aivo_error_set(&why, AIVO_E_MEMORY, 0, "no memory for the queue");
     if (status == AIVO_OK && path)
-        status = aivo_store_file_lock(db->path, &db->lock, &why);
-    if (status == AIVO_OK && path)
-        status = aivo_store_file_identify(db->path, &db->file, &why);
+        status = claim(db, unix_ms, notice, &why);
     if (status == AIVO_OK)
         status = open_sql(db, info, &foreign, &why);
     if (status == AIVO_E_CORRUPT && !foreign && path) {

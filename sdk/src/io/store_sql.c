@@ -10,7 +10,9 @@
 
 static bool means_full(int code, int error)
 {
-    return (code & 0xff) == SQLITE_FULL || error == ENOSPC || error == EDQUOT || error == EFBIG;
+    /* SHMSIZE: the log's index cannot be made longer; why is not kept. */
+    return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE || error == ENOSPC || error == EDQUOT ||
+           error == EFBIG;
 }
 
 static bool means_damaged(int code)
@@ -35,7 +37,9 @@ static int last_errno(sqlite3 *sql)
 enum aivo_status aivo_sql_failure(const struct aivo_store_db *db, const char *what, struct aivo_error *err)
 {
     int code = sqlite3_extended_errcode(db->sql);
-    int error = (code & 0xff) == SQLITE_IOERR ? last_errno(db->sql) : sqlite3_system_errno(db->sql);
+    int error = (code & 0xff) == SQLITE_IOERR ? last_errno(db->sql) : 0;
+    if (error == 0)
+        error = sqlite3_system_errno(db->sql);
     if (means_full(code, error))
         return aivo_error_set(err, AIVO_E_STORE, code, "disk full: cannot %s %s (SQLite %d, errno %d)", what, db->path,
                               code, error ? error : ENOSPC);

@@ -95,8 +95,12 @@ enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info
 enum aivo_status aivo_sql_lane_names(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
 enum aivo_status aivo_sql_info(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
 
-/* store_salvage.c: brings over what can be read of the file moved. How many messages and dead letters. */
-uint64_t aivo_sql_salvage(struct aivo_store_db *into, const char *moved);
+/* A new file that only has to be whole when it is closed and synced. */
+enum aivo_status aivo_sql_open_scratch(struct aivo_store_db *db, struct aivo_error *err);
+
+/* store_salvage.c: brings what can be read of a damaged file into PATH-salvage. *saved: messages and dead letters.
+ * Nobody has the file open; it stays as it is. */
+enum aivo_status aivo_sql_salvage(const char *path, uint64_t *saved, struct aivo_error *err);
 
 /* store_sqlite.c */
 void aivo_sql_store_close(struct aivo_store_db *db);
