@@ -148,7 +148,7 @@ build() { # PRESET
 
 unit() { # PRESET: CTest, with the tests inside each cmocka program counted
     local preset=$1 dir=$root/build/$1 log=$logs/ctest-$1.log counts without=()
-    [ $mode != quick ] || without=(-E '^monitor$')
+    [ $mode != quick ] || without=(-E '^(monitor|mishaps)$')
     rm -f "$dir/Testing/Temporary/LastTest.log"
     ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1} UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1} \

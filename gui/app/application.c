@@ -79,7 +79,11 @@ void aivo_application_show_compact(AivoApplication *self)
     GtkWindow *compact = find_window(self, AIVO_TYPE_COMPACT_WINDOW);
     if (!compact)
         compact = GTK_WINDOW(aivo_compact_window_new(self));
-    gtk_window_present(compact);
+    if (aivo_connection_list_is_loaded(self->list))
+        gtk_window_present(compact);
+    else /* its first size is that of what is in it */
+        g_signal_connect_object(self->list, "notify::loaded", G_CALLBACK(gtk_window_present), compact,
+                                G_CONNECT_SWAPPED);
     if (window)
         gtk_window_destroy(window);
 }

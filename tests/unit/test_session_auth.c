@@ -155,6 +155,36 @@ static void test_auth_none(void **state)
     assert_null(aivo_session_create(&r.config));
 }
 
+/* Whoever has no second token hears what the server had against the first: at the start, and when a token that was good
+ * has run out meanwhile. A later start that ends without credentials says nothing of a refusal long ago. */
+static void test_auth_refused_without_another(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup_asking(&r);
+    rig_auth(&r, "{\"token\":1}");
+    refuse(&r, "44{\"message\":\"Invalid token\"}");
+    rig_auth(&r, NULL);
+    expect(&r, "open send:40{\"token\":1} abort note:auth ask:2 C>F:auth");
+    assert_string_equal(r.last_error.message,
+                        "the server refused the credentials: Invalid token; no others were given");
+    rig_start(&r);
+    rig_auth(&r, "{\"token\":2}");
+    get_up(&r);
+    rig_closed(&r, AIVO_E_CLOSED);
+    rig_due(&r);
+    rig_auth(&r, "{\"token\":2}");
+    refuse(&r, "44{\"message\":\"Expired\"}");
+    rig_auth(&r, NULL);
+    assert_non_null(strstr(trace, "R>F:auth"));
+    assert_string_equal(r.last_error.message, "the server refused the credentials: Expired; no others were given");
+    rig_forget(&r);
+    rig_start(&r);
+    rig_auth(&r, NULL);
+    assert_string_equal(r.last_error.message, "no credentials were given");
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_auth_refresh_is_no_attempt),
         cmocka_unit_test(test_auth_fixed),
         cmocka_unit_test(test_auth_none),
+        cmocka_unit_test(test_auth_refused_without_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,8 +354,13 @@ void aivo_session_auth(struct aivo_session *s, const struct aivo_instant *at, co
         return;
     }
     struct aivo_error why;
-    aivo_error_join(&why, AIVO_E_AUTH, 0,
-                    payload ? "the credentials given are no JSON object" : "no credentials were given", NULL);
+    if (payload)
+        aivo_error_join(&why, AIVO_E_AUTH, 0, "the credentials given are no JSON object", NULL);
+    else if (s->refusals) /* which is why others were asked for */
+        aivo_error_join(&why, AIVO_E_AUTH, 0, "the server refused the credentials: ", s->refusal.message,
+                        "; no others were given", NULL);
+    else
+        aivo_error_join(&why, AIVO_E_AUTH, 0, "no credentials were given", NULL);
     aivo_session_fail(s, &why);
 }
 

@@ -54,6 +54,7 @@ struct aivo_session {
     bool auth_fresh;   /* given since it was last used: no need to ask */
     bool asked;        /* since start */
     uint32_t refusals; /* in a row */
+    struct aivo_error refusal; /* what the server said at the last of them */
 
     struct aivo_eio_handshake handshake;
     struct aivo_sio_assembler assembler;

@@ -99,6 +99,7 @@ static void refused(struct aivo_session *s, const struct aivo_instant *at, const
         return;
     }
     aivo_error_join(&why, AIVO_E_AUTH, 0, "the server refused the connection: ", said, NULL);
+    aivo_error_join(&s->refusal, AIVO_E_AUTH, 0, said, NULL);
     aivo_buf_free(&text);
 
     s->refusals++;
