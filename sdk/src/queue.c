@@ -7,9 +7,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FULL_RETRY_US    20000  /* the send buffer is full: look again then, if no event comes before */
 #define OFFLINE_RETRY_US 200000 /* the client said "not connected" before it said so to the queue */
+
+bool aivo_queue_is_ours(const struct aivo_queue *q)
+{
+    return q->pid == getpid();
+}
 
 void aivo_queue_list_add(struct message_list *list, struct queue_message *m)
 {
@@ -296,6 +302,7 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
     q->store = store ? store : &aivo_store_sqlite;
     q->wake = wake;
     q->user = user;
+    q->pid = getpid();
     q->jobs_tail = &q->jobs;
     q->stored_tail = &q->stored;
     struct aivo_instant at = aivo_instant_now();
@@ -327,7 +334,7 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
 /* Ends the store thread; nothing is written to the file afterwards. */
 static void stop_thread(struct aivo_queue *q)
 {
-    if (q->finished)
+    if (q->finished || !aivo_queue_is_ours(q))
         return;
     q->finished = true;
     pthread_mutex_lock(&q->lock);
@@ -373,7 +380,7 @@ void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink,
 
 void aivo_queue_close(struct aivo_queue *q)
 {
-    if (!q)
+    if (!q || !aivo_queue_is_ours(q)) /* in a forked child all of it stays as it was in the parent, threads waiting */
         return;
     stop_thread(q);
     destroy(q);

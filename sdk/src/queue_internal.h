@@ -11,6 +11,7 @@
 #include "queue.h"
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/types.h>
 
 #define AIVO_QUEUE_JOBS_MAX     4096        /* sends waiting for the store thread; more wait for a place */
 #define AIVO_QUEUE_BATCH_BYTES  (16u << 20) /* of messages in one transaction, or one message */
@@ -118,6 +119,7 @@ struct aivo_queue {
     void (*wake)(void *user);
     void *user;
     pthread_t thread;
+    pid_t pid; /* of the process that opened it */
     uint32_t lane_count;
 
     pthread_mutex_t lock; /* guards everything down to the next comment; never held during a call of store or sink */
@@ -189,6 +191,9 @@ bool aivo_queue_wants_later(const struct aivo_queue *q, const struct lane *lane)
 bool aivo_queue_wants_departed(const struct aivo_queue *q);
 /* What nobody waits for could not be done: said once, tried again later. */
 void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err);
+
+/* A forked child has neither its threads nor SQLite's locks. */
+bool aivo_queue_is_ours(const struct aivo_queue *q);
 
 /* Locked. */
 void aivo_queue_list_add(struct message_list *list, struct queue_message *m);

@@ -80,6 +80,15 @@ static enum aivo_status find_lane(const struct aivo_queue *q, const struct aivo_
     return AIVO_OK;
 }
 
+static enum aivo_status refuse_in_child(const struct aivo_queue *q, struct aivo_error *err)
+{
+    return aivo_queue_is_ours(q)
+               ? AIVO_OK
+               : aivo_error_set(err, AIVO_E_STATE, 0,
+                                "the queue belongs to process %ld: a forked child needs a client of its own",
+                                (long)q->pid);
+}
+
 static enum aivo_status check_size(const struct message_text *t, struct aivo_error *err)
 {
     return t->args_len <= AIVO_STORE_ARGS_MAX
@@ -187,7 +196,9 @@ enum aivo_status aivo_queue_send_ex(struct aivo_queue *q, const char *event, con
 {
     struct message_text text;
     struct job job = {.kind = JOB_SEND, .event = event, .event_len = strlen(event)};
-    enum aivo_status status = find_lane(q, how, &job, err);
+    enum aivo_status status = refuse_in_child(q, err);
+    if (status == AIVO_OK)
+        status = find_lane(q, how, &job, err);
     if (status != AIVO_OK)
         return status;
     if (!make_text(q, args ? args : "[]", &text))
@@ -262,7 +273,9 @@ enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, 
 {
     struct message_text text;
     struct job like = {.kind = JOB_SEND, .event = event, .event_len = strlen(event), .async = true};
-    enum aivo_status status = find_lane(q, how, &like, err);
+    enum aivo_status status = refuse_in_child(q, err);
+    if (status == AIVO_OK)
+        status = find_lane(q, how, &like, err);
     if (status != AIVO_OK)
         return status;
     if (!make_text(q, args ? args : "[]", &text))
@@ -303,6 +316,9 @@ enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, 
 
 static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *count, struct aivo_error *err)
 {
+    enum aivo_status status = refuse_in_child(q, err);
+    if (status != AIVO_OK)
+        return status;
     sem_init(&job->done_sem, 0, 0);
     pthread_mutex_lock(&q->lock);
     do_or_wait_for(q, job);

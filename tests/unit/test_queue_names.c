@@ -4,6 +4,7 @@
 #include "queue_internal.h"
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -119,6 +121,124 @@ static void test_hard_link(void **state)
     assert_int_equal(unlink(other), 0);
     bench_open(b);
     assert_int_equal(bench_pending(b), 2);
+}
+
+/* The lock is deleted, and a second writer gets in: the first one is refused with the reason, the second works, and
+ * what each was told is there is there. */
+static void test_lock_deleted(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err = {.message = ""};
+    struct aivo_queue *second = NULL;
+    char lock[256];
+    bench_open(b);
+    bench_send(b, "[1]");
+    bench_settle(b);
+    name_of(b, "-lock", lock);
+    assert_int_equal(unlink(lock), 0);
+    expect_refused(b, "lock");
+    assert_int_equal(aivo_queue_open(&b->options, NULL, NULL, NULL, &second, &err), AIVO_OK);
+    assert_int_equal(aivo_queue_send(second, "event", "[3]", NULL, &err), AIVO_OK);
+    expect_refused(b, "was deleted or replaced");
+    bench_close(b);
+    assert_int_equal(aivo_queue_send(second, "event", "[4]", NULL, &err), AIVO_OK);
+    aivo_queue_close(second);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 3);
+}
+
+static int status_of(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int use_as_child(struct bench *b)
+{
+    struct aivo_error err = {.message = ""};
+    uint64_t count;
+    alarm(10);
+    if (aivo_queue_send(b->q, "event", "[2]", NULL, &err) != AIVO_E_STATE || !strstr(err.message, "forked child"))
+        return 1;
+    if (aivo_queue_send_async(b->q, "event", "[2]", NULL, NULL, NULL, NULL, &err) != AIVO_E_STATE)
+        return 2;
+    if (aivo_queue_purge(b->q, NULL, &count, &err) != AIVO_E_STATE)
+        return 3;
+    aivo_queue_close(b->q);
+    return 0;
+}
+
+/* A forked child uses its parent's queue: refused with the reason, and the parent's goes on. */
+static void test_used_by_child(void **state)
+{
+    struct bench *b = *state;
+    bench_open(b);
+    bench_send(b, "[1]");
+    bench_settle(b);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(use_as_child(b));
+    assert_int_equal(status_of(pid), 0);
+    bench_send(b, "[2]");
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 2);
+}
+
+/* A forked child that has nothing to do with the queue lives on: its parent closes the queue and opens it again. */
+static void test_child_lives(void **state)
+{
+    struct bench *b = *state;
+    bench_open(b);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    struct aivo_error err = {.message = ""};
+    bench_close(b);
+    enum aivo_status status = bench_try_open(b, &err);
+    kill(pid, SIGKILL);
+    assert_int_equal(status_of(pid), -SIGKILL);
+    if (status != AIVO_OK)
+        fail_msg("%s", err.message);
+    bench_send(b, "[1]");
+}
+
+/* It outlives its parent, which is killed: the next program opens the file. */
+static void test_child_outlives(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err = {.message = ""};
+    int ends[2];
+    pid_t child = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (bench_try_open(b, &err) != AIVO_OK || aivo_queue_send(b->q, "event", "[1]", NULL, &err) != AIVO_OK)
+            _exit(1);
+        child = fork();
+        if (child == 0) {
+            pause();
+            _exit(0);
+        }
+        if (write(ends[1], &child, sizeof child) != sizeof child)
+            _exit(2);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(status_of(pid), -SIGKILL);
+    assert_int_equal(read(ends[0], &child, sizeof child), sizeof child);
+    close(ends[0]);
+    close(ends[1]);
+    enum aivo_status status = bench_try_open(b, &err);
+    kill(child, SIGKILL);
+    if (status != AIVO_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(bench_pending(b), 1);
 }
 
 #define LOGGED 120
@@ -259,7 +379,9 @@ static void test_log_unfinished(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_deleted),   TEST(test_replaced),    TEST(test_log_deleted),
-                                       TEST(test_hard_link), TEST(test_log_damaged), TEST(test_log_unfinished)};
+    const struct CMUnitTest tests[] = {TEST(test_child_outlives), /* first: it forks, and there was no thread yet */
+                                       TEST(test_used_by_child),  TEST(test_child_lives), TEST(test_lock_deleted),
+                                       TEST(test_deleted),        TEST(test_replaced),    TEST(test_log_deleted),
+                                       TEST(test_hard_link),      TEST(test_log_damaged), TEST(test_log_unfinished)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

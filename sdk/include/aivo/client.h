@@ -201,7 +201,7 @@ AIVO_API enum aivo_status aivo_client_send_raw(struct aivo_client *client, const
  * @param out_id  receives the message id; may be NULL; untouched on failure
  * @param err     may be NULL
  * @return AIVO_OK, AIVO_E_FULL, AIVO_E_STORE (e.g. disk full; nothing was queued), AIVO_E_INVALID,
- *         AIVO_E_STATE (no queue configured)
+ *         AIVO_E_STATE (no queue configured, or the client is the parent process')
  */
 AIVO_API enum aivo_status aivo_client_send(struct aivo_client *client, const char *event, const char *args,
                                            struct aivo_message_id *out_id, struct aivo_error *err);

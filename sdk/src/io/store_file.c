@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -34,7 +33,7 @@ static char *resolve_new(const char *path)
     return out;
 }
 
-static enum aivo_status refuse(const char *path, int error, struct aivo_error *err)
+enum aivo_status aivo_store_file_refuse(const char *path, int error, struct aivo_error *err)
 {
     if (error == ENOENT || error == ENOTDIR)
         return aivo_error_set(err, AIVO_E_STORE, error, "the queue's directory does not exist: %s", path);
@@ -52,7 +51,7 @@ enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_
     if (!real && errno == ENOENT)
         real = resolve_new(path);
     if (!real)
-        return refuse(path, errno, err);
+        return aivo_store_file_refuse(path, errno, err);
     /* A file that is there is not opened: closing it again would take this process' own locks of it away. */
     struct stat st;
     bool there = stat(real, &st) == 0;
@@ -67,53 +66,15 @@ enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_
     int error = errno;
     free(real);
     if (!there || regular)
-        return refuse(path, error, err);
+        return aivo_store_file_refuse(path, error, err);
     return aivo_error_set(err, AIVO_E_STORE, 0, "the queue's file is no regular file: %s", path);
-}
-
-static enum aivo_status locked(const char *path, int fd, struct aivo_error *err)
-{
-    char pid[16] = "";
-    ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
-    pid[n > 0 ? n : 0] = '\0';
-    pid[strspn(pid, "0123456789")] = '\0';
-    return aivo_error_set(err, AIVO_E_LOCKED, 0, "the queue's file %s is in use by another writer%s%s", path,
-                          *pid ? ", process " : "", pid);
-}
-
-enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_error *err)
-{
-    char *name = NULL;
-    if (asprintf(&name, "%s-lock", path) < 0)
-        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue's lock");
-    int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int error = errno;
-    free(name);
-    if (lock < 0)
-        return refuse(path, error, err);
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        error = errno;
-        enum aivo_status status = error == EWOULDBLOCK
-                                      ? locked(path, lock, err)
-                                      : aivo_error_set(err, AIVO_E_STORE, error, "cannot lock the queue's file %s: %s",
-                                                       path, strerror(error));
-        close(lock);
-        return status;
-    }
-    /* Only for the other one's message: nothing is lost if it cannot be written. */
-    char pid[16];
-    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(lock, 0) == 0 && pwrite(lock, pid, (size_t)len, 0) < 0)
-        errno = 0;
-    *fd = lock;
-    return AIVO_OK;
 }
 
 enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_identity *out, struct aivo_error *err)
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return refuse(path, errno, err);
+        return aivo_store_file_refuse(path, errno, err);
     if (st.st_nlink > 1)
         return aivo_error_set(err, AIVO_E_STORE, 0,
                               "the queue's file %s has a second name (a hard link): remove one, or copy the file",
@@ -139,20 +100,38 @@ static bool same_file(const char *path, const struct aivo_store_identity *as)
     return identity_of(path, &now) && now.dev == as->dev && now.ino == as->ino;
 }
 
-enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
-                                           struct aivo_store_identity *log, struct aivo_error *err)
+/* PATH with a suffix is the file that it was. A name that is too long never was one. */
+static bool same_beside(const char *path, const char *suffix, const struct aivo_store_identity *as)
 {
     char name[PATH_MAX + 8];
+    return (size_t)snprintf(name, sizeof name, "%s%s", path, suffix) >= sizeof name || same_file(name, as);
+}
+
+static bool log_is_there(const char *path, struct aivo_store_identity *log)
+{
+    char name[PATH_MAX + 8];
+    return log->ino != 0 ||
+           ((size_t)snprintf(name, sizeof name, "%s-wal", path) < sizeof name && identity_of(name, log));
+}
+
+enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
+                                           const struct aivo_store_identity *lock, struct aivo_store_identity *log,
+                                           struct aivo_error *err)
+{
     if (!same_file(path, file))
         return aivo_error_set(
             err, AIVO_E_STORE, 0,
             "the queue's file %s was deleted or replaced while it was in use: nothing more can be kept", path);
-    if ((size_t)snprintf(name, sizeof name, "%s-wal", path) >= sizeof name)
-        return AIVO_OK;
-    if ((log->ino != 0 || identity_of(name, log)) && !same_file(name, log))
+    if (!same_beside(path, "-lock", lock))
         return aivo_error_set(
             err, AIVO_E_STORE, 0,
-            "the queue's log %s was deleted or replaced while it was in use: nothing more can be kept", name);
+            "the queue's lock %s-lock was deleted or replaced while it was in use: another writer may "
+            "have the file, nothing more can be kept",
+            path);
+    if (log_is_there(path, log) && !same_beside(path, "-wal", log))
+        return aivo_error_set(
+            err, AIVO_E_STORE, 0,
+            "the queue's log %s-wal was deleted or replaced while it was in use: nothing more can be kept", path);
     return AIVO_OK;
 }
 

@@ -1,5 +1,5 @@
-/* What the queue's file needs from the file system: its true name, the lock against a second writer, the
- * reserve, the mark. */
+/* What the queue's file needs from the file system: its true name, whether it is still the same, the reserve,
+ * the mark. */
 #ifndef AIVO_IO_STORE_FILE_H
 #define AIVO_IO_STORE_FILE_H
 
@@ -12,9 +12,8 @@
  * its directory must. Makes the file (mode 0600) if it is not there. *out is malloc'ed. */
 enum aivo_status aivo_store_file_path(const char *path, char **out, struct aivo_error *err);
 
-/* Takes the lock: flock on PATH-lock, held while *fd is open; the file stays behind (removing it would race). Readers
- * do not ask for it. AIVO_E_LOCKED names the process that has it. */
-enum aivo_status aivo_store_file_lock(const char *path, int *fd, struct aivo_error *err);
+/* AIVO_E_STORE with what errno means for a file of the queue's. */
+enum aivo_status aivo_store_file_refuse(const char *path, int error, struct aivo_error *err);
 
 /* Which file a name stands for. */
 struct aivo_store_identity {
@@ -23,10 +22,12 @@ struct aivo_store_identity {
 /* AIVO_E_STORE: the file has a second name. Each name would have a log and a lock of its own, and two writers would
  * destroy it. */
 enum aivo_status aivo_store_file_identify(const char *path, struct aivo_store_identity *out, struct aivo_error *err);
-/* Whether PATH and PATH-wal still are the files they were: what is written to one that was deleted or replaced would be
- * lost. The log's identity is filled in when it is there for the first time. */
+/* Whether PATH, PATH-lock and PATH-wal still are the files they were: what is written to one that was deleted or
+ * replaced would be lost, and without its lock a second writer gets in. The log's identity is filled in when it is
+ * there for the first time. */
 enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_store_identity *file,
-                                           struct aivo_store_identity *log, struct aivo_error *err);
+                                           const struct aivo_store_identity *lock, struct aivo_store_identity *log,
+                                           struct aivo_error *err);
 
 /* PATH-reserve: bytes on the disk that are given free when it is full, so that what was delivered can be removed. keep:
  * makes it if it is not there; false: there is no room for it. */

@@ -337,7 +337,7 @@ static enum aivo_status claim(struct aivo_store_db *db, int64_t unix_ms, struct 
                               struct aivo_error *err)
 {
     struct aivo_store_replaced r;
-    enum aivo_status status = aivo_store_file_lock(db->path, &db->lock, err);
+    enum aivo_status status = aivo_store_lock_take(db->path, &db->lock, err);
     if (status == AIVO_OK)
         status = aivo_store_replace_finish(db->path, unix_ms, &r, err);
     if (status == AIVO_OK && *r.moved)
@@ -353,7 +353,6 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
     struct aivo_store_db *db = calloc(1, sizeof *db);
     if (!db)
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
-    db->lock = -1;
     *notice = (struct aivo_error){.status = AIVO_OK};
     struct aivo_error why;
     bool foreign = false;

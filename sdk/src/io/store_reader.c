@@ -41,7 +41,6 @@ enum aivo_status aivo_store_reader_open(const char *path, struct aivo_store_read
         free(r);
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     }
-    r->db.lock = -1;
     enum aivo_status status = open_read_only(r, err);
     if (status != AIVO_OK) {
         aivo_store_reader_close(r);

@@ -198,7 +198,7 @@ static bool open_damaged(struct salvage *s, const char *path, int64_t *version)
 static enum aivo_status salvage_once(struct aivo_store_db *into, const char *path, uint64_t *saved,
                                      struct aivo_error *err)
 {
-    struct aivo_store_db from = {.path = (char *)path, .lock = -1};
+    struct aivo_store_db from = {.path = (char *)path};
     struct salvage s = {.from = &from, .into = into, .lanes = 1, .failed = {.status = AIVO_OK}};
     int64_t version = 0;
     bool readable = open_damaged(&s, path, &version);
@@ -245,7 +245,7 @@ static enum aivo_status salvage_both(struct aivo_store_db *into, const char *pat
 enum aivo_status aivo_sql_salvage(const char *path, uint64_t *saved, struct aivo_error *err)
 {
     char scratch[PATH_MAX];
-    struct aivo_store_db into = {.path = scratch, .lock = -1, .in_memory = true};
+    struct aivo_store_db into = {.path = scratch, .in_memory = true};
     *saved = 0;
     enum aivo_status status = aivo_store_replace_begin(path, scratch, err);
     if (status == AIVO_OK)

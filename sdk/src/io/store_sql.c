@@ -43,7 +43,7 @@ enum aivo_status aivo_sql_failure(const struct aivo_store_db *db, const char *wh
     if (means_full(code, error))
         return aivo_error_set(err, AIVO_E_STORE, code, "disk full: cannot %s %s (SQLite %d, errno %d)", what, db->path,
                               code, error ? error : ENOSPC);
-    if (means_damaged(code) && db->lock >= 0)
+    if (means_damaged(code) && db->lock)
         aivo_store_file_mark(db->path); /* its writer */
     if (means_damaged(code))
         return aivo_error_set(err, AIVO_E_CORRUPT, code, "the queue's file %s is damaged: %s (SQLite %d)", db->path,

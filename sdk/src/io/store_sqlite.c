@@ -70,9 +70,16 @@ static enum aivo_status store_begin(struct aivo_store_db *db, struct aivo_error 
     return run(db, BEGIN, "write to", err);
 }
 
+static enum aivo_status unchanged(struct aivo_store_db *db, struct aivo_error *err)
+{
+    if (db->in_memory)
+        return AIVO_OK;
+    return aivo_store_file_unchanged(db->path, &db->file, aivo_store_lock_file(db->lock), &db->log, err);
+}
+
 static enum aivo_status store_commit(struct aivo_store_db *db, struct aivo_error *err)
 {
-    enum aivo_status status = db->in_memory ? AIVO_OK : aivo_store_file_unchanged(db->path, &db->file, &db->log, err);
+    enum aivo_status status = unchanged(db, err);
     return status == AIVO_OK ? run(db, COMMIT, "write to", err) : status;
 }
 
@@ -126,7 +133,10 @@ enum aivo_status aivo_sql_insert(struct aivo_store_db *db, const struct aivo_sto
     if (row->last_error)
         sqlite3_bind_text(s, 16, row->last_error, -1, SQLITE_STATIC);
     sqlite3_bind_int64(s, 17, row->due_ms);
-    return run(db, INSERT, "write to", err);
+    enum aivo_status status = run(db, INSERT, "write to", err);
+    if (status != AIVO_OK && (sqlite3_errcode(db->sql) & 0xff) == SQLITE_CONSTRAINT)
+        unchanged(db, err); /* another writer would explain it */
+    return status;
 }
 
 static enum aivo_status store_remove(struct aivo_store_db *db, int64_t seq, struct aivo_error *err)
@@ -440,10 +450,10 @@ void aivo_sql_store_close(struct aivo_store_db *db)
 {
     if (!db)
         return;
-    aivo_sql_close(db);
+    if (!db->lock || aivo_store_lock_is_ours(db->lock)) /* SQLite's connections are not for a forked child */
+        aivo_sql_close(db);
     /* After SQLite's last write: who gets the lock next finds the file at rest. */
-    if (db->lock >= 0)
-        close(db->lock);
+    aivo_store_lock_release(db->lock);
     free(db->path);
     free(db);
 }

@@ -5,6 +5,7 @@
 
 #include "store.h"
 #include "store_file.h"
+#include "store_lock.h"
 #include <sqlite3.h>
 
 #define AIVO_SQL_APPLICATION 0x4169766f /* "Aivo": tells our files from other people's databases */
@@ -61,7 +62,7 @@ struct aivo_store_db {
     sqlite3 *sql;
     char *path;
     bool in_memory;
-    int lock;
+    struct aivo_store_lock *lock; /* NULL: not its writer */
     int wal_frames;
     struct aivo_store_identity file, log;
     enum { RESERVE_NONE, RESERVE_KEPT, RESERVE_USED } reserve;
