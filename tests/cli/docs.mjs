@@ -3,11 +3,12 @@
 //   AIVO_BUILD=build/dev node tests/cli/docs.mjs
 //
 // The last line is "N passed, N failed, N skipped".
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
@@ -80,15 +81,16 @@ check('docs/cli.md has every command and flag', [
 
 // ---- completions: the scripts have the flags, and real shells offer them
 
-const complete = (shell, line) => spawnSync('bash', [join(here, 'complete.sh'), shell, scripts[shell], line], { encoding: 'utf8', cwd: root, timeout: 20000 });
-function offered(shell, line) {
-  const result = complete(shell, line);
-  return sorted(result.stdout.split('\n').filter(Boolean).concat(result.status === 0 ? [] : [`failed: ${result.stderr}`]));
+const complete = promisify(execFile);
+async function offered(shell, line) {
+  const { stdout, failed } = await complete('bash', [join(here, 'complete.sh'), shell, scripts[shell], line], { cwd: root, timeout: 20000 })
+    .catch((error) => ({ stdout: '', failed: `failed: ${error.stderr || error.message}` }));
+  return sorted(stdout.split('\n').concat(failed).filter(Boolean));
 }
-for (const shell of ['bash', 'fish', 'zsh']) {
+await Promise.all(['bash', 'fish', 'zsh'].map(async (shell) => {
   const wanted = (shell === 'bash' ? helps : helps.filter((help) => ['watch', 'queue send'].includes(help.name)));
-  check(`${shell} offers the flags of --help`, wanted.map((help) =>
-    differ(`aivo ${help.name}`, offered(shell, `aivo ${help.name} --`), sorted([...help.own, ...help.common, '--help']))));
+  check(`${shell} offers the flags of --help`, await Promise.all(wanted.map(async (help) =>
+    differ(`aivo ${help.name}`, await offered(shell, `aivo ${help.name} --`), sorted([...help.own, ...help.common, '--help'])))));
   const expected = {
     'aivo wa': ['watch'],
     'aivo queue se': ['send'],
@@ -99,11 +101,11 @@ for (const shell of ['bash', 'fish', 'zsh']) {
     'aivo watch --count ': [],
     'aivo completion f': ['fish'],
   };
-  check(`${shell} completes commands, verbs, choices and files`, Object.entries(expected).map(([line, words]) => {
-    const has = offered(shell, line);
+  check(`${shell} completes commands, verbs, choices and files`, await Promise.all(Object.entries(expected).map(async ([line, words]) => {
+    const has = await offered(shell, line);
     return has.join() === words.join() ? '' : `'${line}': ${has.join(' ')}`;
-  }));
-}
+  })));
+}));
 
 // ---- --explain
 

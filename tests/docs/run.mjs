@@ -93,7 +93,7 @@ function checkTests(file, text) {
 const shape = (line) =>
   line.replace(/\x1b\[[0-9;]*m/g, '').trimEnd()
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME').replace(/[\w-]{16,}/g, 'ID').replace(/\d+(\.\d+)?/g, '0')
-    .replace(/\b(Excellent|Good|Fair|Poor)\b/g, 'LEVEL').replace(/\b(unstable|stable|stability -)/g, 'STABLE')
+    .replace(/\b(Excellent|Good|Fair|Poor)\b/g, 'LEVEL').replace(/\b(unstable|stable|stability -)(  [a-z]+ -0)*/g, 'STABLE') // and what it costs
     .replace(/^ +(ok|warn) +Round trips .*/, 'round trips') // a busy machine has jitter, and says so
     .replace(/[▁▂▃▄▅▆▇█]+/gu, '▁').replace(/ +/g, ' ');
 
