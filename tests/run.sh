@@ -16,6 +16,7 @@ allowed_skips=(
     "no network namespace" # none can be made: in a chroot, or where user namespaces are forbidden
     "no unprivileged user" # the same
     "no netlab"            # the laboratory: neither user namespaces nor TUN devices here
+    "no systemd"           # none can be booted: without root, or where name spaces are forbidden
 )
 
 mode=default
@@ -78,7 +79,7 @@ packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates c
     libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme librsvg2-common fonts-dejavu-core
     libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
     clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish
-    doxygen codespell abigail-tools)
+    doxygen codespell abigail-tools systemd)
 
 missing_packages() {
     local p
@@ -255,6 +256,21 @@ netlab() { # PRESET: against real TCP over an emulated link; its own bounds deci
         record netlab "$(grep -c '^  ok' "$log")" "$failed" 0
 }
 
+units() { # PRESET: the service and its socket under a real systemd. 77: none can be booted here
+    local log=$logs/systemd.log status
+    AIVO_BUILD=$root/build/$1 tests/systemd/run.sh >"$log" 2>&1
+    status=$?
+    if [ $status -eq 77 ]; then
+        grep SKIPPED "$log" | record systemd 0 0 1
+        return 0
+    fi
+    [ $status -eq 0 ] || tail -n 60 "$log" | sed 's/^/    /'
+    local failed
+    failed=$(grep -c '^  FAIL' "$log")
+    [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    grep '^  FAIL' "$log" | sed 's/^ *FAIL/FAILED/' | record systemd "$(grep -c '^  ok' "$log")" "$failed" 0
+}
+
 # ------------------------------------------------------------------- order
 
 if [ $install -eq 1 ]; then
@@ -289,6 +305,7 @@ for preset in "${presets[@]}"; do
     [ $mode != quick ] || continue
     prometheus "$preset"
     dashboard "$preset"
+    units "$preset"
     netlab "$preset"
 done
 

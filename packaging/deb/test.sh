@@ -59,6 +59,17 @@ use_packages() {
     rm -f "$dir"/packages/*-dbgsym_*
     cp packaging/deb/use.sh "$dir/packages/"
     chroot_run "$dir" sh /packages/use.sh || fail "use.sh"
+    say "the units, under the release's systemd"
+    chroot_install "$dir" systemd redis-server openssl curl iproute2 util-linux
+    chroot_run "$dir" sh -c 'cd /packages && apt-get install -y -q --no-install-recommends ./libaivo0_*.deb ./aivo_*.deb ./aivo-server_*.deb' \
+        >>"$dir.log" 2>&1 || fail "the server does not install a second time"
+    local status=0
+    tests/systemd/run.sh --root "$dir" || status=$?
+    case $status in
+    0) ;;
+    77) say "NOT TESTED: the units, see above" ;;
+    *) fail "the units" ;;
+    esac
     chroot_end "$dir"
 }
 
