@@ -195,7 +195,7 @@ end_to_end() { # PRESET
 cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N passed, N failed, N skipped"
     [ -f tests/cli/run.mjs ] || return 0
     local log=$logs/cli-$1.log line
-    AIVO_BUILD=$root/build/$1 AIVO_PARALLEL=$((at_once * 2)) node tests/cli/run.mjs >"$log" 2>&1
+    AIVO_BUILD=$root/build/$1 AIVO_PARALLEL=$((jobs * 3)) node tests/cli/run.mjs >"$log" 2>&1
     line=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$log" | tail -n 1)
     # shellcheck disable=SC2086  # the numbers of "N passed, N failed, N skipped"
     set -- "$1" ${line//[^0-9 ]/}

@@ -34,6 +34,7 @@ static void sql(const char *path, const char *text)
 {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000); /* the queue's own thread may be writing */
     char *message = NULL;
     if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s", message);
