@@ -138,6 +138,8 @@ enum aivo_status aivo_client_create(const struct aivo_options *options, struct a
 static void destroy_here(struct aivo_client *c)
 {
     aivo_client_teardown(c);
+    if (c->dispatch.fd >= 0)
+        aivo_client_last_words(c);
     free_parts(c);
 }
 
@@ -161,7 +163,8 @@ static void destroy_from_outside(struct aivo_client *c)
     while (!done.finished)
         pthread_cond_wait(&done.cond, &done.lock);
     pthread_mutex_unlock(&done.lock);
-    aivo_dispatch_finish(c);
+    if (c->dispatch.fd >= 0)
+        aivo_client_last_words(c);
     free_parts(c);
 }
 

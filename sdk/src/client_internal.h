@@ -86,6 +86,9 @@ void aivo_client_finish(struct aivo_client *c);
 /* client_turn.c: the loop's side. */
 void aivo_client_turn(struct aivo_task *task);
 void aivo_client_teardown(struct aivo_client *c); /* stops everything; frees nothing */
+/* Tells the ends that are left and closes the queue: part of the teardown, or with callbacks that are dispatched on the
+ * thread that destroys, after it. */
+void aivo_client_last_words(struct aivo_client *c);
 
 /* client_log.c: on the loop's thread. */
 #define AIVO_LOG_NOTHING (-1)

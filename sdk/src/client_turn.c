@@ -9,6 +9,7 @@
 
 #define ACK_ID_BITS  48          /* of a received event's ack id; the connection's generation is above them */
 #define BLOCKED_US   (10 * 1000) /* the send buffer is full: look again after this long */
+#define LAST_ROUNDS  8           /* durable messages that answer the ends of others while the client is destroyed */
 #define EVENT_ROUNDS 8           /* connect() that fails at once, told to the session, may be asked for again */
 
 static struct aivo_client *client_of(struct aivo_task *task)
@@ -352,9 +353,10 @@ static enum aivo_status sink_send(void *user, uint64_t ticket, const struct aivo
     return status;
 }
 
-static void sink_fate(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer)
+static bool sink_fate(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer,
+                      struct queue_message *receipt)
 {
-    aivo_tell_fate(user, message, fate, answer);
+    return aivo_tell_fate(user, message, fate, answer, receipt);
 }
 
 static void sink_notice(void *user, const struct aivo_error *error)
@@ -372,13 +374,18 @@ static void sink_queued(void *user, const struct aivo_queued *message)
     aivo_tell_queue(user, AIVO_QUEUE_QUEUED, message);
 }
 
-static const struct aivo_queue_sink queue_sink = {
-    .send = sink_send,
-    .fate = sink_fate,
-    .notice = sink_notice,
-    .stored = sink_stored,
-    .queued = sink_queued,
-};
+/* With callbacks that are dispatched a fate is told only when its callback has run. */
+#define QUEUE_SINK(kept)                                                                                               \
+    {                                                                                                                  \
+        .send = sink_send, .fate = sink_fate, .keeps = (kept), .notice = sink_notice, .stored = sink_stored,           \
+        .queued = sink_queued                                                                                          \
+    }
+static const struct aivo_queue_sink service_sink = QUEUE_SINK(false), dispatch_sink = QUEUE_SINK(true);
+
+static const struct aivo_queue_sink *sink_of(const struct aivo_client *c)
+{
+    return c->dispatch.fd < 0 ? &service_sink : &dispatch_sink;
+}
 
 /* Carries out one command; true if the client is gone. */
 static bool obey(struct aivo_client *c, struct aivo_command *command, const struct aivo_instant *at)
@@ -520,9 +527,9 @@ void aivo_client_turn(struct aivo_task *task)
     expire_acks(c, &at);
     if (c->queue && c->started) {
         c->queue_blocked = false;
-        aivo_queue_step(c->queue, &at, &queue_sink, c);
+        aivo_queue_step(c->queue, &at, sink_of(c), c);
     } else if (c->queue) {
-        aivo_queue_tell_stored(c->queue, &queue_sink, c);
+        aivo_queue_tell_stored(c->queue, sink_of(c), c);
     }
     if (c->started && !c->paused) /* before that the program may still attach a recorder */
         aivo_client_measure(c, &at);
@@ -538,7 +545,21 @@ void aivo_client_teardown(struct aivo_client *c)
     c->conn = NULL;
     end_commands(c, aivo_inbox_take_all(&c->inbox));
     end_acks(c, AIVO_E_CANCELLED);
-    if (c->queue)
-        aivo_queue_finish(c->queue, &queue_sink, c);
+    if (c->dispatch.fd < 0)
+        aivo_client_last_words(c);
     aivo_task_remove(&c->task);
+}
+
+/* A program may answer an end with a durable message, and the end of that with another: they are stored. One that
+ * would go on for ever is refused after some rounds. */
+void aivo_client_last_words(struct aivo_client *c)
+{
+    bool any = true;
+    for (int i = 0; any && i < LAST_ROUNDS; i++) {
+        any = aivo_dispatch_finish(c);
+        any |= c->queue && aivo_queue_settle(c->queue, sink_of(c), c);
+    }
+    if (c->queue)
+        aivo_queue_finish(c->queue, sink_of(c), c);
+    aivo_dispatch_finish(c);
 }

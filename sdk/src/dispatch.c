@@ -37,8 +37,9 @@ struct aivo_note {
     struct aivo_queued queued; /* FATE */
     enum aivo_fate fate;
     const char *answer;
-    enum aivo_queue_event event; /* QUEUE */
-    aivo_stored_fn stored;       /* STORED; status, error and queued.id go with it */
+    struct queue_message *receipt; /* FATE in the queue: its texts are there */
+    enum aivo_queue_event event;   /* QUEUE */
+    aivo_stored_fn stored;         /* STORED; status, error and queued.id go with it */
     void *stored_user;
 };
 
@@ -198,6 +199,8 @@ static struct aivo_note *note_copy(const struct aivo_note *n)
         return NULL;
     *copy = *n;
     copy->next = NULL;
+    if (n->receipt)
+        return copy;
     char *at = (char *)(copy + 1);
     copy->message.event = keep(&at, n->message.event, n->message.event ? strlen(n->message.event) : 0);
     copy->message.args = keep(&at, n->message.args, n->message.args_len);
@@ -223,17 +226,18 @@ static bool is_an_end(const struct aivo_note *n)
     return n->kind == NOTE_ACK || n->kind == NOTE_STORED;
 }
 
-/* Takes the note into the queue; false: not taken. */
-static bool post(struct aivo_dispatch *d, const struct aivo_note *n, size_t *count)
+/* Takes the note into the queue. */
+enum posted { POSTED, CLOSED, NO_MEMORY };
+static enum posted post(struct aivo_dispatch *d, const struct aivo_note *n, size_t *count)
 {
     struct aivo_note *copy = note_copy(n);
     if (!copy)
-        return false;
+        return NO_MEMORY;
     pthread_mutex_lock(&d->lock);
     if (d->closed && !is_an_end(n)) {
         pthread_mutex_unlock(&d->lock);
         free(copy);
-        return true;
+        return CLOSED;
     }
     *d->last = copy;
     d->last = &copy->next;
@@ -242,26 +246,29 @@ static bool post(struct aivo_dispatch *d, const struct aivo_note *n, size_t *cou
     uint64_t one = 1;
     while (write(d->fd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
-    return true;
+    return POSTED;
 }
 
-static void tell(struct aivo_client *c, const struct aivo_note *n)
+/* false: it was not told, and will not be. */
+static bool tell(struct aivo_client *c, const struct aivo_note *n)
 {
     if ((c->destroy_asked || c->tearing_down) && !is_an_end(n))
-        return;
+        return false;
     if (c->dispatch.fd < 0) {
         c->callback_depth++;
         run_note(c, n);
         c->callback_depth--;
-        return;
+        return true;
     }
     size_t count = 0;
     /* Without memory for a note the program must still learn of it: stop reading, so that nothing more is lost. */
-    bool full = !post(&c->dispatch, n, &count) || count >= AIVO_DISPATCH_PAUSE;
+    enum posted posted = post(&c->dispatch, n, &count);
+    bool full = posted == NO_MEMORY || count >= AIVO_DISPATCH_PAUSE;
     if (full && c->conn && !c->paused) {
         c->paused = true;
         aivo_loop_transport(c->task.loop)->pause(c->conn, true);
     }
+    return posted == POSTED;
 }
 
 void aivo_tell_state(struct aivo_client *c, enum aivo_state from, enum aivo_state to, const struct aivo_error *error)
@@ -297,9 +304,11 @@ void aivo_tell_quality(struct aivo_client *c, const struct aivo_quality *quality
                 .kind = NOTE_QUALITY, .quality = *quality, .level_changed = level_changed, .sampled = sampled});
 }
 
-void aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, enum aivo_fate fate, const char *answer)
+bool aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, enum aivo_fate fate, const char *answer,
+                    struct queue_message *receipt)
 {
-    tell(c, &(struct aivo_note){.kind = NOTE_FATE, .queued = *message, .fate = fate, .answer = answer});
+    return tell(c, &(struct aivo_note){
+                       .kind = NOTE_FATE, .queued = *message, .fate = fate, .answer = answer, .receipt = receipt});
 }
 
 void aivo_tell_queue(struct aivo_client *c, enum aivo_queue_event event, const struct aivo_queued *message)
@@ -344,15 +353,19 @@ static struct aivo_note *take(struct aivo_dispatch *d, size_t *left)
     return n;
 }
 
-void aivo_dispatch_finish(struct aivo_client *c)
+bool aivo_dispatch_finish(struct aivo_client *c)
 {
     size_t left;
+    bool any = false;
     struct aivo_note *n;
     while ((n = take(&c->dispatch, &left))) {
-        if (is_an_end(n))
+        if (is_an_end(n)) {
             run_note(c, n);
+            any = true;
+        }
         free(n);
     }
+    return any;
 }
 
 int aivo_client_fd(struct aivo_client *c)
@@ -372,6 +385,8 @@ static int run_waiting(struct aivo_client *c)
     pthread_mutex_unlock(&d->lock);
     while (budget-- > 0 && !d->destroy_asked && (n = take(d, &left))) {
         run_note(c, n);
+        if (n->receipt)
+            aivo_queue_told(c->queue, n->receipt);
         free(n);
         ran++;
         if (left == AIVO_DISPATCH_RESUME) {

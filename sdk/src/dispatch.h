@@ -7,6 +7,7 @@
 #include <aivo/client.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum aivo_command_type {
     AIVO_CMD_START,
@@ -104,13 +105,16 @@ void aivo_tell_event(struct aivo_client *c, const struct aivo_message *message);
 void aivo_tell_ack(struct aivo_client *c, aivo_ack_fn fn, void *user, enum aivo_status status,
                    const struct aivo_message *message);
 void aivo_tell_quality(struct aivo_client *c, const struct aivo_quality *quality, bool level_changed, bool sampled);
-void aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, enum aivo_fate fate, const char *answer);
+/* receipt: see struct aivo_queue_sink; message and answer are borrowed until it is returned. false: not told. */
+struct queue_message;
+bool aivo_tell_fate(struct aivo_client *c, const struct aivo_queued *message, enum aivo_fate fate, const char *answer,
+                    struct queue_message *receipt);
 enum aivo_queue_event { AIVO_QUEUE_QUEUED, AIVO_QUEUE_SENT };
 void aivo_tell_queue(struct aivo_client *c, enum aivo_queue_event event, const struct aivo_queued *message);
 struct aivo_queue_stored;
 void aivo_tell_stored(struct aivo_client *c, const struct aivo_queue_stored *stored);
 void aivo_tell_notice(struct aivo_client *c, const struct aivo_error *error);
-/* Runs the acks that are left; for the end of a client. */
-void aivo_dispatch_finish(struct aivo_client *c);
+/* Runs the acks and the ends of sends that are left; for the end of a client. false: there were none. */
+bool aivo_dispatch_finish(struct aivo_client *c);
 
 #endif

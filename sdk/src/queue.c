@@ -27,7 +27,7 @@ void aivo_queue_list_add(struct message_list *list, struct queue_message *m)
     list->tail = &m->next;
 }
 
-static struct queue_message *list_take(struct message_list *list)
+struct queue_message *aivo_queue_list_take(struct message_list *list)
 {
     struct queue_message *head = list->head;
     *list = (struct message_list){0};
@@ -88,7 +88,7 @@ void aivo_queue_message_free(struct queue_message *m)
     free(m);
 }
 
-static void free_list(struct queue_message *m)
+void aivo_queue_free_list(struct queue_message *m)
 {
     while (m) {
         struct queue_message *next = m->next;
@@ -114,19 +114,21 @@ static void free_ops(struct ops *ops)
 }
 
 /* What stands in a message for an op. */
-static struct op op_of(const struct queue_message *m)
+struct op aivo_queue_op_of(const struct queue_message *m)
 {
     return (struct op){.seq = m->seq,
                        .lane = m->lane,
                        .attempts = m->shown.attempts,
                        .fate = m->fate,
+                       .bytes = m->bytes,
                        .departed = m->departed,
-                       .releases = !m->departed,
+                       .kept = m->kept,
+                       .releases = !m->departed || m->kept,
                        .order_key = m->shown.order_key && !m->departed ? strdup(m->shown.order_key) : NULL};
 }
 
 /* Without memory the change is forgotten: the message is sent once more after the next start, never lost. Locked. */
-static void push_op(struct aivo_queue *q, struct op op)
+void aivo_queue_push_op(struct aivo_queue *q, struct op op)
 {
     struct ops *ops = &q->ops;
     if (ops->count == ops->cap) {
@@ -257,9 +259,10 @@ static void destroy(struct aivo_queue *q)
 {
     if (q->db)
         q->store->close(q->db);
-    free_list(list_take(&q->untold));
-    free_list(list_take(&q->trash));
-    free_list(list_take(&q->queued));
+    aivo_queue_free_list(aivo_queue_list_take(&q->untold));
+    aivo_queue_free_list(aivo_queue_list_take(&q->kept));
+    aivo_queue_free_list(aivo_queue_list_take(&q->trash));
+    aivo_queue_free_list(aivo_queue_list_take(&q->queued));
     for (uint32_t i = 0; i < q->lane_count; i++)
         aivo_delivery_destroy(q->lanes[i].delivery, drop_held, NULL);
     while (q->stored) {
@@ -317,7 +320,8 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
             aivo_queue_notice(q, &notice);
         q->departed = info.departed;
         q->dead = info.dead;
-        q->last_seq = info.last_seq;
+        q->last_seq = q->opened_seq = info.last_seq;
+        q->departed_bytes_max = options->memory_only ? AIVO_QUEUE_DEPARTED_MEMORY : AIVO_QUEUE_DEPARTED_BYTES;
         aivo_queue_clock_start(&q->clock, &at, info.newest_ms, info.saved_ms, info.saved_unix_ms);
         int error = start_thread(q);
         if (error != 0)
@@ -332,57 +336,30 @@ enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const
 }
 
 /* Ends the store thread; nothing is written to the file afterwards. */
-static void stop_thread(struct aivo_queue *q)
+void aivo_queue_stop(struct aivo_queue *q)
 {
     if (q->finished || !aivo_queue_is_ours(q))
         return;
     q->finished = true;
     pthread_mutex_lock(&q->lock);
+    q->refusing = true;
     /* A fate that was not told any more is kept on disk and told after the next start. */
     for (struct queue_message *m = q->untold.head; m; m = m->next) {
-        if (m->departed)
-            continue;
-        struct op op = op_of(m);
-        op.kind = OP_DEPART;
-        push_op(q, op);
+        if (!m->departed)
+            aivo_queue_push_depart(q, m, false);
     }
     q->closing = true;
     pthread_cond_signal(&q->work);
+    pthread_cond_broadcast(&q->space);
     pthread_mutex_unlock(&q->lock);
     pthread_join(q->thread, NULL);
-}
-
-void aivo_queue_tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
-{
-    pthread_mutex_lock(&q->lock);
-    struct job *job = q->stored;
-    q->stored = NULL;
-    q->stored_tail = &q->stored;
-    pthread_mutex_unlock(&q->lock);
-    while (job) {
-        struct job *next = job->next;
-        if (sink->stored && job->fn)
-            sink->stored(user, &(struct aivo_queue_stored){.fn = job->fn,
-                                                           .fn_user = job->fn_user,
-                                                           .status = job->status,
-                                                           .id = &job->id,
-                                                           .error = job->status == AIVO_OK ? NULL : &job->err});
-        free(job);
-        job = next;
-    }
-}
-
-void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
-{
-    stop_thread(q);
-    aivo_queue_tell_stored(q, sink, user);
 }
 
 void aivo_queue_close(struct aivo_queue *q)
 {
     if (!q || !aivo_queue_is_ours(q)) /* in a forked child all of it stays as it was in the parent, threads waiting */
         return;
-    stop_thread(q);
+    aivo_queue_stop(q);
     destroy(q);
 }
 
@@ -484,7 +461,7 @@ static void park(struct aivo_queue *q, struct lane *lane)
     if (!aivo_delivery_park(lane->delivery, prefetch / 2, &item, &due_us))
         return;
     struct queue_message *m = item.message;
-    struct op op = op_of(m);
+    struct op op = aivo_queue_op_of(m);
     free(op.order_key); /* it stays the first of its key */
     op.order_key = NULL;
     op.kind = OP_FAILED;
@@ -495,7 +472,7 @@ static void park(struct aivo_queue *q, struct lane *lane)
     lane->held_bytes -= m->bytes;
     q->held_bytes -= m->bytes;
     aivo_seqmap_put(&q->gone, m->seq, 0);
-    push_op(q, op);
+    aivo_queue_push_op(q, op);
     aivo_queue_message_free(m);
 }
 
@@ -506,7 +483,7 @@ static void failed_once(struct aivo_queue *q, struct queue_message *m, uint32_t 
                     .lane = m->lane,
                     .attempts = attempts,
                     .last_error = m->last_error ? strdup(m->last_error) : NULL};
-    push_op(q, op);
+    aivo_queue_push_op(q, op);
     park(q, &q->lanes[m->lane]);
 }
 
@@ -555,49 +532,6 @@ void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, ui
     pthread_mutex_unlock(&q->lock);
 }
 
-/* Tells a fate; then the row may go, or becomes a dead letter. Not locked. */
-static void tell(struct aivo_queue *q, struct queue_message *m, const struct aivo_queue_sink *sink, void *user)
-{
-    sink->fate(user, &m->shown, m->fate, m->answer);
-    struct op op = op_of(m);
-    op.kind = OP_REMOVE;
-    if (m->fate == AIVO_FATE_DEAD && q->options.max_dead > 0) {
-        op.kind = OP_BURY;
-        op.last_error = m->last_error ? strdup(m->last_error) : NULL;
-    }
-    pthread_mutex_lock(&q->lock);
-    push_op(q, op);
-    pthread_mutex_unlock(&q->lock);
-    aivo_queue_message_free(m);
-}
-
-static void tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user)
-{
-    struct aivo_error notices[AIVO_QUEUE_NOTICES_MAX];
-    pthread_mutex_lock(&q->lock);
-    uint32_t count = q->notice_count;
-    memcpy(notices, q->notices, count * sizeof *notices);
-    q->notice_count = 0;
-    struct queue_message *queued = list_take(&q->queued);
-    struct queue_message *m = list_take(&q->untold);
-    struct queue_message *trash = list_take(&q->trash);
-    pthread_mutex_unlock(&q->lock);
-    free_list(trash);
-    for (uint32_t i = 0; i < count; i++)
-        sink->notice(user, &notices[i]);
-    aivo_queue_tell_stored(q, sink, user);
-    for (const struct queue_message *each = queued; each; each = each->next) {
-        if (sink->queued)
-            sink->queued(user, &each->shown);
-    }
-    free_list(queued);
-    while (m) {
-        struct queue_message *next = m->next;
-        tell(q, m, sink, user);
-        m = next;
-    }
-}
-
 /* Hands one message to the client. false: no more for now. Not locked: the message stays as it is while it is in flight
  * (if it is evicted meanwhile, it goes to the trash, which only this thread empties). */
 static bool send_one(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, struct queue_message *m,
@@ -626,7 +560,7 @@ static bool send_one(struct aivo_queue *q, const struct aivo_instant *at, uint64
     }
     pthread_mutex_unlock(&q->lock);
     if (dead)
-        tell(q, m, sink, user);
+        aivo_queue_tell(q, m, sink, user);
     return true;
 }
 
@@ -634,7 +568,7 @@ static bool send_one(struct aivo_queue *q, const struct aivo_instant *at, uint64
 static enum aivo_delivery_action next_action(struct aivo_queue *q, const struct aivo_instant *at,
                                              struct aivo_delivery_item *item, uint64_t *ticket)
 {
-    bool hold = q->backlog >= AIVO_QUEUE_BACKLOG_MAX || at->now_us < q->blocked_until_us;
+    bool hold = aivo_queue_holds(q) || at->now_us < q->blocked_until_us;
     int64_t clock_ms = aivo_queue_clock_ms(&q->clock);
     for (uint32_t i = 0; i < q->lane_count; i++) {
         struct lane *lane = &q->lanes[q->turn++ % q->lane_count];
@@ -660,7 +594,7 @@ static void deliver(struct aivo_queue *q, const struct aivo_instant *at, const s
         if (action == AIVO_DELIVERY_NOTHING)
             return;
         if (action == AIVO_DELIVERY_EXPIRE)
-            tell(q, item.message, sink, user);
+            aivo_queue_tell(q, item.message, sink, user);
         else
             more = send_one(q, at, ticket, item.message, sink, user);
     }
@@ -672,7 +606,7 @@ void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const 
     pthread_mutex_lock(&q->lock);
     aivo_queue_clock_advance(&q->clock, at);
     pthread_mutex_unlock(&q->lock);
-    tell_all(q, sink, user);
+    aivo_queue_tell_all(q, sink, user);
     deliver(q, at, sink, user);
     pthread_mutex_lock(&q->lock);
     if (!q->leads && aivo_queue_store_due(q, at->now_us) == 0)
@@ -684,7 +618,7 @@ void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const 
 static int64_t lanes_deadline(const struct aivo_queue *q)
 {
     int64_t due_us = AIVO_NEVER;
-    for (uint32_t i = 0; i < q->lane_count && q->backlog < AIVO_QUEUE_BACKLOG_MAX; i++) {
+    for (uint32_t i = 0; i < q->lane_count && !aivo_queue_holds(q); i++) {
         int64_t lane_us = aivo_delivery_deadline(q->lanes[i].delivery);
         due_us = lane_us < due_us ? lane_us : due_us;
     }

@@ -12,6 +12,7 @@
 #include <aivo/outbox.h>
 
 struct aivo_store;
+struct queue_message;
 
 struct aivo_queue;
 
@@ -24,13 +25,18 @@ struct aivo_queue_stored {
     const struct aivo_error *error; /* NULL: none */
 };
 
-/* What the queue asks of its client, on the loop's thread, from inside aivo_queue_step() only. */
+/* What the queue asks of its client, on the loop's thread, from inside a step (or settle, finish) only. */
 struct aivo_queue_sink {
     /* Send this now and call aivo_queue_answered() with the ticket when the answer is there or is overdue.
      * AIVO_OK: under way. AIVO_E_FULL: try later (the step stops here). AIVO_E_NOT_CONNECTED: likewise.
      * Any other: this message can never be sent (e.g. AIVO_E_TOO_LARGE): it dies with that reason. */
     enum aivo_status (*send)(void *user, uint64_t ticket, const struct aivo_queued *message, uint32_t ack_timeout_ms);
-    void (*fate)(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer);
+    /* true: it was told, and its row may go. With keeps: it will be told, then aivo_queue_told() is called with the
+     * receipt; message and answer stay until then. false: it was not and will not be told by this client; it is kept on
+     * disk for the next one. */
+    bool (*fate)(void *user, const struct aivo_queued *message, enum aivo_fate fate, const char *answer,
+                 struct queue_message *receipt);
+    bool keeps;
     void (*notice)(void *user, const struct aivo_error *error); /* file moved aside, disk full while removing, ... */
     /* An asynchronous send is on disk, or never will be. NULL: nobody sends so. */
     void (*stored)(void *user, const struct aivo_queue_stored *stored);
@@ -43,7 +49,10 @@ struct aivo_queue_sink {
  * loop. wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
 enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,
                                  void (*wake)(void *user), void *user, struct aivo_queue **out, struct aivo_error *err);
-/* Finishes what is under way, joins the store thread and tells the ends of asynchronous sends. Closing must follow. */
+/* Waits for what is on its way to the disk and tells the ends of asynchronous sends. false: there were none. */
+bool aivo_queue_settle(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
+/* Refuses senders from now on (AIVO_E_STATE), does the same once more, and joins the store thread. Closing must follow.
+ */
 void aivo_queue_finish(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
 /* Finishes what is under way and joins the store thread. Nothing may be in aivo_queue_send() any more. */
 void aivo_queue_close(struct aivo_queue *q);
@@ -98,6 +107,8 @@ void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, ui
                          const struct aivo_json *answer);
 void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const struct aivo_queue_sink *sink,
                      void *user);
+/* Any thread: a fate that sink.fate kept has been told. */
+void aivo_queue_told(struct aivo_queue *q, struct queue_message *receipt);
 /* Only the ends of asynchronous sends; a step does it too. */
 void aivo_queue_tell_stored(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
 int64_t aivo_queue_deadline(const struct aivo_queue *q); /* AIVO_NEVER: none */

@@ -61,6 +61,13 @@ static enum aivo_status bury(struct aivo_queue *q, const struct op *op, struct t
     return status;
 }
 
+/* What the file held already when it was opened is not in memory, and nobody knows how much it is. */
+static void count_departed(const struct aivo_queue *q, struct tally *t, int64_t seq, uint64_t bytes)
+{
+    t->departed++;
+    t->departed_bytes += seq > q->opened_seq ? (int64_t)bytes : 0;
+}
+
 static enum aivo_status write_op(struct aivo_queue *q, const struct op *op, struct tally *t, struct aivo_error *err)
 {
     struct lane_tally *lane = &t->lanes[op->lane];
@@ -78,13 +85,19 @@ static enum aivo_status write_op(struct aivo_queue *q, const struct op *op, stru
         return status;
     case OP_DEPART:
         status = q->store->depart(q->db, op->seq, op->fate, err);
-        t->departed++;
-        break;
+        count_departed(q, t, op->seq, op->bytes);
+        t->kept_rows += op->kept;
+        return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
     case OP_BURY:
         status = bury(q, op, t, err);
         break;
     }
-    t->told += op->departed;
+    if (op->departed) {
+        t->told++;
+        t->told_kept += op->kept;
+        t->kept_rows -= op->kept;
+        t->departed_bytes -= op->seq > q->opened_seq ? (int64_t)op->bytes : 0;
+    }
     return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
 }
 
@@ -148,7 +161,7 @@ static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t la
     t->lanes[lane].left++;
     t->lanes[lane].left_bytes += (int64_t)c->bytes;
     t->fates[fate]++;
-    t->departed++;
+    count_departed(q, t, c->seq, c->bytes);
     enum aivo_status status = q->store->depart(q->db, c->seq, fate, err);
     return status == AIVO_OK ? promote(q, t, lane, c->keyed ? c->order_key : NULL, err) : status;
 }

@@ -18,6 +18,8 @@ struct tally {
     struct lane_tally lanes[AIVO_QUEUE_LANES_MAX];
     int64_t last_seq, first_seq; /* of those added */
     int64_t departed, told;
+    int64_t departed_bytes; /* more, or fewer */
+    int64_t kept_rows, told_kept;
     int64_t buried;
     uint64_t fates[AIVO_FATE_REPLACED + 1];
     uint64_t accepted;

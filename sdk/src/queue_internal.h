@@ -13,19 +13,23 @@
 #include <semaphore.h>
 #include <sys/types.h>
 
-#define AIVO_QUEUE_JOBS_MAX     4096        /* sends waiting for the store thread; more wait for a place */
-#define AIVO_QUEUE_BATCH_BYTES  (16u << 20) /* of messages in one transaction, or one message */
-#define AIVO_QUEUE_HELD_BYTES   (8u << 20)  /* of messages in memory, or one message */
-#define AIVO_QUEUE_BACKLOG_MAX  4096        /* changes waiting for the disk: beyond it nothing is sent */
-#define AIVO_QUEUE_DEPARTED_MAX 65536       /* fates on disk not yet told: beyond it nothing is accepted */
-#define AIVO_QUEUE_UPKEEP_MAX   1024        /* messages evicted or expired by one transaction of upkeep */
-#define AIVO_QUEUE_CHUNK        128         /* fates read from disk at once */
-#define AIVO_QUEUE_CHUNK_BYTES  (1u << 20)
-#define AIVO_QUEUE_NOTICES_MAX  16
-#define AIVO_QUEUE_LANES_MAX    AIVO_STORE_LANES_MAX
-#define AIVO_QUEUE_LANE_BITS    4           /* of a ticket */
-#define AIVO_QUEUE_ASYNC_BYTES  (16u << 20) /* of messages sent asynchronously and not yet stored */
-#define AIVO_QUEUE_ASYNC_MAX    65536
+#define AIVO_QUEUE_JOBS_MAX        4096         /* sends waiting for the store thread; more wait for a place */
+#define AIVO_QUEUE_BATCH_BYTES     (16u << 20)  /* of messages in one transaction, or one message */
+#define AIVO_QUEUE_HELD_BYTES      (8u << 20)   /* of messages in memory, or one message */
+#define AIVO_QUEUE_BACKLOG_MAX     4096         /* changes waiting for the disk: beyond it nothing is sent */
+#define AIVO_QUEUE_DEPARTED_MAX    65536        /* fates on disk not yet told: beyond it nothing is accepted */
+#define AIVO_QUEUE_DEPARTED_BYTES  (256u << 20) /* and of their messages, as far as this program let them leave */
+#define AIVO_QUEUE_DEPARTED_MEMORY (16u << 20)  /* the same without a file */
+#define AIVO_QUEUE_KEPT_MAX        4096         /* fates that the client has and did not tell yet: */
+#define AIVO_QUEUE_KEPT_BYTES      (8u << 20)   /* beyond it nothing is sent */
+#define AIVO_QUEUE_UPKEEP_MAX      1024         /* messages evicted or expired by one transaction of upkeep */
+#define AIVO_QUEUE_CHUNK           128          /* fates read from disk at once */
+#define AIVO_QUEUE_CHUNK_BYTES     (1u << 20)
+#define AIVO_QUEUE_NOTICES_MAX     16
+#define AIVO_QUEUE_LANES_MAX       AIVO_STORE_LANES_MAX
+#define AIVO_QUEUE_LANE_BITS       4           /* of a ticket */
+#define AIVO_QUEUE_ASYNC_BYTES     (16u << 20) /* of messages sent asynchronously and not yet stored */
+#define AIVO_QUEUE_ASYNC_MAX       65536
 _Static_assert(AIVO_QUEUE_LANES_MAX == 1 << AIVO_QUEUE_LANE_BITS, "each lane has its number in a ticket");
 
 /* A message in memory; one piece of memory but for last_error and answer. */
@@ -39,7 +43,8 @@ struct queue_message {
     struct queue_message *next;
     enum aivo_fate fate;
     char *answer;
-    bool departed; /* it was read from the fates on disk */
+    bool departed; /* its row is a fate on disk, or will be by what is left to the store thread */
+    bool kept;     /* and it was in memory when it became one: its seq is gone until the row is removed */
     bool flown;    /* it was in flight: the loop's thread may be looking at it */
     char text[];   /* event, args and keys */
 };
@@ -75,12 +80,14 @@ struct job {
 /* A change that the loop's thread leaves to the store thread. */
 struct op {
     enum { OP_REMOVE, OP_FAILED, OP_DEPART, OP_BURY } kind;
-    bool departed; /* OP_REMOVE, OP_BURY of a fate that was told and had been read from disk */
+    bool departed; /* OP_REMOVE, OP_BURY of what was a fate on disk */
+    bool kept;     /* of such a fate: it is in memory all the while, so that it is not read */
     bool releases; /* the message has left the memory: once this is on disk its seq is not gone any more */
     int64_t seq;
     uint32_t attempts;
     enum aivo_fate fate;
     uint32_t lane;
+    uint64_t bytes;     /* OP_DEPART; OP_REMOVE, OP_BURY with departed */
     int64_t due_ms;     /* OP_FAILED: 0, or it waits on disk until then */
     int64_t expires_ms; /* OP_FAILED with due_ms */
     char *last_error;   /* owned */
@@ -145,17 +152,25 @@ struct aivo_queue {
     size_t backlog;          /* ops, those that the store thread has taken included */
     struct aivo_seqmap gone; /* have left the memory, and the file does not say so yet */
     struct message_list untold;
+    struct message_list kept; /* the client has them until aivo_queue_told() */
+    uint32_t kept_count;
+    uint64_t kept_bytes;
+    uint64_t kept_rows;         /* of the fates on disk: those that are kept, or were told and are not removed yet */
     struct message_list queued; /* put on disk, to be told */
     struct message_list trash;  /* evicted, but only the loop's thread may free them: see flown */
     struct aivo_error notices[AIVO_QUEUE_NOTICES_MAX];
     uint32_t notice_count;
     uint64_t held_bytes;
-    uint64_t departed;   /* fates on disk */
+    uint64_t departed;       /* fates on disk */
+    uint64_t departed_bytes; /* of those with a seq beyond opened_seq */
+    uint64_t departed_bytes_max;
+    int64_t opened_seq;  /* the last one when the file was opened */
     uint64_t dead;       /* dead letters */
     uint32_t chunk_left; /* of the fates read from disk and not yet removed */
     int64_t last_seq;
     uint64_t accepted, attempts, fates[AIVO_FATE_REPLACED + 1];
     bool watch_queued;
+    bool refusing; /* senders: the client ends */
     bool closing;
 
     /* The loop's thread only. */
@@ -189,6 +204,14 @@ bool aivo_queue_load(struct aivo_queue *q);
 bool aivo_queue_wants_load(const struct aivo_queue *q, const struct lane *lane);
 bool aivo_queue_wants_later(const struct aivo_queue *q, const struct lane *lane);
 bool aivo_queue_wants_departed(const struct aivo_queue *q);
+/* Nothing may be sent: too much waits for the disk, or to be told. Locked. */
+bool aivo_queue_holds(const struct aivo_queue *q);
+bool aivo_queue_keeps_enough(const struct aivo_queue *q);
+/* Not locked. */
+void aivo_queue_tell(struct aivo_queue *q, struct queue_message *m, const struct aivo_queue_sink *sink, void *user);
+void aivo_queue_tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
+/* Ends the store thread; nothing is written to the file afterwards. */
+void aivo_queue_stop(struct aivo_queue *q);
 /* What nobody waits for could not be done: said once, tried again later. */
 void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err);
 
@@ -197,6 +220,12 @@ bool aivo_queue_is_ours(const struct aivo_queue *q);
 
 /* Locked. */
 void aivo_queue_list_add(struct message_list *list, struct queue_message *m);
+struct queue_message *aivo_queue_list_take(struct message_list *list);
+void aivo_queue_free_list(struct queue_message *m);
+struct op aivo_queue_op_of(const struct queue_message *m); /* but for its kind */
+void aivo_queue_push_op(struct aivo_queue *q, struct op op);
+/* Its row becomes a fate. */
+void aivo_queue_push_depart(struct aivo_queue *q, const struct queue_message *m, bool kept);
 void aivo_queue_notice(struct aivo_queue *q, const struct aivo_error *error);
 
 struct queue_message *aivo_queue_message_new(const struct aivo_queue *q, const struct aivo_store_row *row,

@@ -27,7 +27,7 @@ bool aivo_queue_wants_later(const struct aivo_queue *q, const struct lane *lane)
 
 bool aivo_queue_wants_departed(const struct aivo_queue *q)
 {
-    return q->departed > 0 && q->chunk_left == 0;
+    return q->departed > q->kept_rows && q->chunk_left == 0;
 }
 
 struct reading {
@@ -215,7 +215,12 @@ static bool hold_departed(void *user, const struct aivo_store_row *row)
 {
     struct reading *r = user;
     struct aivo_queue *q = r->q;
-    if (r->count > 0 && r->bytes + row->args_len > AIVO_QUEUE_CHUNK_BYTES)
+    pthread_mutex_lock(&q->lock);
+    bool in_memory = aivo_seqmap_get(&q->gone, row->seq, NULL);
+    pthread_mutex_unlock(&q->lock);
+    if (in_memory)
+        return true;
+    if (r->count == AIVO_QUEUE_CHUNK || (r->count > 0 && r->bytes + row->args_len > AIVO_QUEUE_CHUNK_BYTES))
         return false;
     struct queue_message *m = aivo_queue_message_new(q, row, r->skew_ms);
     r->no_memory = m == NULL;
@@ -237,20 +242,21 @@ static bool load_departed(struct aivo_queue *q)
 {
     struct reading r = {.q = q};
     pthread_mutex_lock(&q->lock);
+    uint32_t limit = AIVO_QUEUE_CHUNK + (uint32_t)q->gone.count;
     bool wanted = aivo_queue_wants_departed(q) && q->read_after_us <= q->clock.now_us;
     r.skew_ms = aivo_queue_clock_ms(&q->clock) - aivo_clock_unix_ms();
     pthread_mutex_unlock(&q->lock);
     if (!wanted)
         return false;
     struct aivo_error err;
-    enum aivo_status status = q->store->departed(q->db, AIVO_QUEUE_CHUNK, hold_departed, &r, &err);
+    enum aivo_status status = q->store->departed(q->db, limit, hold_departed, &r, &err);
     if (r.no_memory && r.count == 0)
         status = aivo_error_set(&err, AIVO_E_MEMORY, 0, "no memory for a queued message");
     if (status != AIVO_OK) {
         aivo_queue_trouble(q, &q->read_after_us, &err);
     } else if (r.count == 0) {
         pthread_mutex_lock(&q->lock);
-        q->departed = 0; /* the count was wrong; the file is right */
+        q->departed = q->kept_rows; /* the count was wrong; the file is right */
         pthread_mutex_unlock(&q->lock);
     }
     return r.count > 0;

@@ -4,6 +4,7 @@
 #include "error_internal.h"
 #include "io/clock.h"
 #include "io/random.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,13 +114,16 @@ static void give_id(struct aivo_queue *q, struct job *job, const struct message_
 }
 
 /* Locked. */
-static enum aivo_status refuse_if_unserved(const struct aivo_queue *q, struct aivo_error *err)
+static enum aivo_status refuse_if_untold(const struct aivo_queue *q, struct aivo_error *err)
 {
-    return q->departed < AIVO_QUEUE_DEPARTED_MAX
-               ? AIVO_OK
-               : aivo_error_set(err, AIVO_E_FULL, 0,
-                                "the fates of %u messages wait to be told: the client is not served",
-                                AIVO_QUEUE_DEPARTED_MAX);
+    if (q->refusing)
+        return aivo_error_set(err, AIVO_E_STATE, 0, "the client is being destroyed");
+    if (q->departed < AIVO_QUEUE_DEPARTED_MAX && q->departed_bytes < q->departed_bytes_max)
+        return AIVO_OK;
+    return aivo_error_set(err, AIVO_E_FULL, 0,
+                          "the fates of %" PRIu64 " messages wait to be told: the client was not started, its callbacks"
+                          " are not dispatched, or messages leave the queue faster than that",
+                          q->departed);
 }
 
 /* Locked. */
@@ -212,9 +216,11 @@ enum aivo_status aivo_queue_send_ex(struct aivo_queue *q, const char *event, con
     status = check_size(&text, err);
     if (status == AIVO_OK) {
         pthread_mutex_lock(&q->lock);
-        status = refuse_if_unserved(q, err);
-        while (status == AIVO_OK && q->job_count >= AIVO_QUEUE_JOBS_MAX)
+        status = refuse_if_untold(q, err);
+        while (status == AIVO_OK && q->job_count >= AIVO_QUEUE_JOBS_MAX) {
             pthread_cond_wait(&q->space, &q->lock);
+            status = refuse_if_untold(q, err);
+        }
         if (status == AIVO_OK) {
             give_id(q, &job, &text, text.id_at, unix_ms, random);
             do_or_wait_for(q, &job);
@@ -295,7 +301,7 @@ enum aivo_status aivo_queue_send_async(struct aivo_queue *q, const char *event, 
     const int64_t unix_ms = aivo_clock_unix_ms();
     const uint64_t bytes = job->event_len + job->args_len;
     pthread_mutex_lock(&q->lock);
-    status = refuse_if_unserved(q, err);
+    status = refuse_if_untold(q, err);
     if (status == AIVO_OK && (q->async_count >= AIVO_QUEUE_ASYNC_MAX ||
                               (q->async_count > 0 && q->async_bytes + bytes > AIVO_QUEUE_ASYNC_BYTES)))
         status = aivo_error_set(err, AIVO_E_FULL, 0, "too many messages are on their way to the disk");
@@ -321,6 +327,10 @@ static enum aivo_status ask(struct aivo_queue *q, struct job *job, uint64_t *cou
         return status;
     sem_init(&job->done_sem, 0, 0);
     pthread_mutex_lock(&q->lock);
+    if (q->refusing) {
+        pthread_mutex_unlock(&q->lock);
+        return aivo_error_set(err, AIVO_E_STATE, 0, "the client is being destroyed");
+    }
     do_or_wait_for(q, job);
     if (job->status == AIVO_OK && job->where.id && job->count == 0)
         return aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "no such message has the id %.40s", job->where.id);

@@ -186,9 +186,11 @@ static void publish_lane(struct lane *lane, const struct lane_tally *lt, const s
 /* The changes that the loop's thread left are on disk. Locked. */
 static void publish_ops(struct aivo_queue *q, const struct tally *t)
 {
-    uint64_t told = (uint64_t)t->told;
+    uint64_t told = (uint64_t)t->told, chunk = (uint64_t)(t->told - t->told_kept);
     q->departed -= q->departed < told ? q->departed : told;
-    q->chunk_left -= q->chunk_left < told ? q->chunk_left : (uint32_t)told;
+    q->chunk_left -= q->chunk_left < chunk ? q->chunk_left : (uint32_t)chunk;
+    int64_t kept_rows = (int64_t)q->kept_rows + t->kept_rows;
+    q->kept_rows = kept_rows > 0 ? (uint64_t)kept_rows : 0;
     q->backlog -= q->taken.count;
     for (size_t i = 0; i < q->taken.count; i++) {
         if (q->taken.at[i].releases)
@@ -207,6 +209,8 @@ static void publish(struct aivo_queue *q, struct tally *t, bool with_ops)
     q->accepted += t->accepted;
     q->dead = (uint64_t)((int64_t)q->dead + t->buried);
     q->departed += (uint64_t)t->departed;
+    int64_t departed_bytes = (int64_t)q->departed_bytes + t->departed_bytes;
+    q->departed_bytes = departed_bytes > 0 ? (uint64_t)departed_bytes : 0;
     q->last_seq = t->last_seq;
     for (size_t i = 0; i < t->victim_count; i++) {
         struct queue_message *m = t->victims[i].message;
@@ -391,6 +395,8 @@ static bool finish(struct aivo_queue *q, struct job **jobs, size_t count)
         q->stored_tail = &job->next;
         look = true;
     }
+    if (look && q->async_count == 0)
+        pthread_cond_broadcast(&q->space); /* somebody may wait for that */
     q->expected = waited + q->job_count;
     return look || q->queued.head;
 }

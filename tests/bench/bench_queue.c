@@ -189,10 +189,12 @@ static enum aivo_status drain_send(void *user, uint64_t ticket, const struct aiv
     return AIVO_OK;
 }
 
-static void drain_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate, const char *answer)
+static bool drain_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate, const char *answer,
+                       struct queue_message *receipt)
 {
-    (void)m, (void)fate, (void)answer;
+    (void)m, (void)fate, (void)answer, (void)receipt;
     ((struct drain *)user)->fates++;
+    return true;
 }
 
 static void drain_notice(void *user, const struct aivo_error *error)

@@ -39,9 +39,12 @@ static enum aivo_status on_send(void *user, uint64_t ticket, const struct aivo_q
     return AIVO_OK;
 }
 
-static void on_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate, const char *answer)
+static bool on_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate, const char *answer,
+                    struct queue_message *receipt)
 {
     struct bench *b = user;
+    if (b->deaf)
+        return false;
     assert_true(b->told_count < SEEN_MAX);
     struct told *t = &b->told[b->told_count++];
     snprintf(t->event, sizeof t->event, "%s", m->event);
@@ -49,6 +52,8 @@ static void on_fate(void *user, const struct aivo_queued *m, enum aivo_fate fate
     snprintf(t->reason, sizeof t->reason, "%.100s", m->last_error ? m->last_error : "");
     snprintf(t->answer, sizeof t->answer, "%.100s", answer ? answer : "");
     t->fate = fate;
+    t->receipt = receipt;
+    return true;
 }
 
 static void on_notice(void *user, const struct aivo_error *error)
@@ -59,6 +64,7 @@ static void on_notice(void *user, const struct aivo_error *error)
 }
 
 static const struct aivo_queue_sink sink = {.send = on_send, .fate = on_fate, .notice = on_notice};
+static const struct aivo_queue_sink keeping = {.send = on_send, .fate = on_fate, .keeps = true, .notice = on_notice};
 
 struct aivo_instant bench_now(const struct bench *b)
 {
@@ -79,7 +85,7 @@ void bench_answer(struct bench *b, uint64_t ticket, const char *text)
 void bench_step(struct bench *b)
 {
     struct aivo_instant at = bench_now(b);
-    aivo_queue_step(b->q, &at, &sink, b);
+    aivo_queue_step(b->q, &at, b->keeps ? &keeping : &sink, b);
     while (b->auto_answer && b->answered_count < b->sent_count)
         bench_answer(b, b->sent[b->answered_count++].ticket, b->auto_answer);
 }

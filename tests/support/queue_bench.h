@@ -34,8 +34,11 @@ struct bench {
         char reason[128];
         char answer[128];
         enum aivo_fate fate;
+        struct queue_message *receipt; /* with keeps: for aivo_queue_told() */
     } told[SEEN_MAX];
     size_t told_count;
+    bool deaf;  /* the client does not tell fates any more */
+    bool keeps; /* it tells them later */
     struct aivo_error notices[16];
     size_t notice_count;
 };

@@ -25,12 +25,14 @@
 #define KEYS   6
 #define LANES  4
 #define FLIGHT 4096
+#define KEPT   8192
 
 struct record {
     bool accepted, answered_ok;
     uint8_t lane, key; /* key 0: none */
     uint8_t told;      /* 1 + fate */
     uint32_t told_in;  /* which life of the process */
+    uint32_t left_in;  /* the same: its fate waits to be told */
 };
 
 static struct {
@@ -42,6 +44,12 @@ static struct {
         uint32_t number;
     } flights[FLIGHT];
     uint32_t flight_count;
+    struct kept {
+        struct queue_message *receipt;
+        uint32_t number;
+        enum aivo_fate fate;
+    } kept[KEPT];
+    uint32_t kept_count;
     uint32_t furthest[LANES][KEYS]; /* greatest number sent of a key */
     uint32_t life;
     bool connected, full;
@@ -141,6 +149,7 @@ static void open_queue(void)
         fail_msg("%s", err.message);
     m.connected = false;
     m.flight_count = 0;
+    m.kept_count = 0;
     m.life++;
 }
 
@@ -156,6 +165,7 @@ static enum aivo_status on_send(void *user, uint64_t ticket, const struct aivo_q
     struct record *r = &m.records[number];
     assert_true(number < m.count && m.connected);
     assert_true(r->accepted);
+    assert_true(r->left_in != m.life);
     assert_true(r->told == 0 || r->told_in != m.life); /* what has left is not sent again in the same life */
     if (m.full || m.flight_count == FLIGHT)
         return AIVO_E_FULL;
@@ -168,11 +178,27 @@ static enum aivo_status on_send(void *user, uint64_t ticket, const struct aivo_q
     return AIVO_OK;
 }
 
-static void on_fate(void *user, const struct aivo_queued *shown, enum aivo_fate fate, const char *answer)
+static void told(uint32_t number, enum aivo_fate fate);
+static bool on_fate(void *user, const struct aivo_queued *shown, enum aivo_fate fate, const char *answer,
+                    struct queue_message *receipt)
 {
     (void)user, (void)answer;
     uint32_t number = number_of(shown);
     assert_true(number < m.count);
+    struct record *r = &m.records[number];
+    if (receipt) {
+        assert_true(m.kept_count < KEPT);
+        m.kept[m.kept_count++] = (struct kept){.receipt = receipt, .number = number, .fate = fate};
+        r->left_in = m.life;
+        return true;
+    }
+    told(number, fate);
+    return true;
+}
+
+/* The program learns of a fate. */
+static void told(uint32_t number, enum aivo_fate fate)
+{
     struct record *r = &m.records[number];
     assert_true(r->accepted);
     assert_true(r->told == 0 || r->told_in != m.life);
@@ -190,7 +216,28 @@ static void on_notice(void *user, const struct aivo_error *error)
     assert_string_equal(error->message, "gone");
 }
 
-static const struct aivo_queue_sink sink = {.send = on_send, .fate = on_fate, .notice = on_notice};
+/* Every second life of the process tells fates at once, the others later: those are told by tell_some(). */
+static const struct aivo_queue_sink sinks[] = {
+    {.send = on_send, .fate = on_fate, .notice = on_notice},
+    {.send = on_send, .fate = on_fate, .keeps = true, .notice = on_notice},
+};
+
+static void step(void)
+{
+    struct aivo_instant at = now();
+    aivo_queue_step(m.q, &at, &sinks[m.life % 2], NULL);
+}
+
+static void tell_some(uint32_t most)
+{
+    uint32_t n = most < m.kept_count ? most : m.kept_count;
+    for (uint32_t i = 0; i < n; i++) {
+        told(m.kept[i].number, m.kept[i].fate);
+        aivo_queue_told(m.q, m.kept[i].receipt);
+    }
+    m.kept_count -= n;
+    memmove(m.kept, m.kept + n, m.kept_count * sizeof *m.kept);
+}
 
 static void send_one(void)
 {
@@ -297,8 +344,9 @@ static void one_step(void)
         aivo_queue_quality(m.q, below(2) ? AIVO_LEVEL_POOR : AIVO_LEVEL_GOOD);
     else if (kind < 7500)
         m.ahead_us += below(300000);
-    struct aivo_instant at = now();
-    aivo_queue_step(m.q, &at, &sink, NULL);
+    else if (kind < 8000)
+        tell_some(below(40));
+    step();
 }
 
 static void test_model(void **state)
@@ -320,8 +368,8 @@ static void test_model(void **state)
     aivo_queue_quality(m.q, AIVO_LEVEL_GOOD);
     const int64_t end_us = aivo_clock_us() + 60000000;
     for (bool busy = true; busy;) {
-        struct aivo_instant at = now();
-        aivo_queue_step(m.q, &at, &sink, NULL);
+        step();
+        tell_some(KEPT);
         while (m.flight_count > 0)
             answer_one(true);
         struct aivo_queue_stats stats;
@@ -332,8 +380,8 @@ static void test_model(void **state)
         if (aivo_clock_us() > end_us)
             fail_msg("%llu messages do not leave", (unsigned long long)stats.pending);
     }
-    struct aivo_instant at = now();
-    aivo_queue_step(m.q, &at, &sink, NULL);
+    step();
+    tell_some(KEPT);
     uint32_t lost = 0;
     for (uint32_t i = 0; i < m.count; i++)
         lost += m.records[i].accepted && m.records[i].told == 0;

@@ -80,8 +80,11 @@ AIVO_API enum aivo_status aivo_client_create(const struct aivo_options *options,
 
 /**
  * Disconnect and free. Safe inside the client's own callbacks: it is freed after the callback returns. Outside, no
- * callback of this client runs any more once this returns. Pending acks end with AIVO_E_CANCELLED before that.
- * Messages in the queue's file stay there. NULL is allowed.
+ * callback of this client runs any more once this returns. Pending acks end with AIVO_E_CANCELLED before that, and
+ * asynchronous sends are stored and told (with AIVO_CALLBACKS_DISPATCH: inside this call). What those callbacks send
+ * durably is stored as well; a program that answers each end with one more message is refused (AIVO_E_STATE) after
+ * eight. Messages in the queue's file stay there, and so do fates that were not told: the next client that opens the
+ * file tells them. NULL is allowed.
  */
 AIVO_API void aivo_client_destroy(struct aivo_client *client);
 
@@ -201,7 +204,7 @@ AIVO_API enum aivo_status aivo_client_send_raw(struct aivo_client *client, const
  * @param out_id  receives the message id; may be NULL; untouched on failure
  * @param err     may be NULL
  * @return AIVO_OK, AIVO_E_FULL, AIVO_E_STORE (e.g. disk full; nothing was queued), AIVO_E_INVALID,
- *         AIVO_E_STATE (no queue configured, or the client is the parent process')
+ *         AIVO_E_STATE (no queue configured, the client is being destroyed, or it is the parent process')
  */
 AIVO_API enum aivo_status aivo_client_send(struct aivo_client *client, const char *event, const char *args,
                                            struct aivo_message_id *out_id, struct aivo_error *err);
