@@ -14,8 +14,8 @@ struct _AivoQueuePage {
     AdwBin parent;
     AivoConnection *connection;
     GSignalGroup *signals;
-    GtkWidget *pending, *in_flight, *dead, *size, *list, *retry_all, *purge_all, *purge_waiting, *send, *problem, *more,
-        *where;
+    GtkWidget *pending, *in_flight, *dead, *size, *list, *retry_all, *purge_all, *purge_waiting, *acts, *send, *problem,
+        *more, *where;
     GListStore *messages;
     guint refresh_source, poll_source;
     gboolean reading, again;
@@ -66,6 +66,7 @@ static void show_figures(AivoQueuePage *self, const AivoQueueFigures *figures)
     g_autofree char *text =
         age ? g_strdup_printf(_("%s waiting, the oldest for %s"), bytes, age) : g_strdup(_("Nothing is waiting"));
     gtk_label_set_text(GTK_LABEL(self->size), text);
+    gtk_widget_set_visible(self->acts, waiting(figures) > 0 || figures->dead > 0);
     gtk_widget_set_visible(self->purge_waiting, waiting(figures) > 0);
     gtk_widget_set_visible(self->retry_all, figures->dead > 0);
     gtk_widget_set_visible(self->purge_all, figures->dead > 0);
@@ -354,7 +355,7 @@ static void aivo_queue_page_class_init(AivoQueuePageClass *class)
     G_OBJECT_CLASS(class)->dispose = dispose;
     gtk_widget_class_set_template_from_resource(widget_class, AIVO_RESOURCES "/queue-page.ui");
     BIND(pending), BIND(in_flight), BIND(dead), BIND(size), BIND(list), BIND(retry_all), BIND(purge_all), BIND(send);
-    BIND(problem), BIND(more), BIND(where), BIND(purge_waiting);
+    BIND(problem), BIND(more), BIND(where), BIND(purge_waiting), BIND(acts);
     gtk_widget_class_bind_template_callback(widget_class, purge_waiting_clicked);
     gtk_widget_class_bind_template_callback(widget_class, retry_all_clicked);
     gtk_widget_class_bind_template_callback(widget_class, purge_all_clicked);

@@ -10,7 +10,7 @@ import sys
 import time
 
 import desk
-from desk import click, press, wait, wait_window, write
+from desk import click, click_away, press, wait, wait_no_window, wait_window, write
 
 OUT, LOOK = sys.argv[1], os.environ.get("AIVO_LOOK", "light")
 HOME = pathlib.Path(os.environ["HOME"])
@@ -24,12 +24,15 @@ def picture(name, settle=0.8):
                     "-define", "png:compression-level=9", path], check=True)
 
 
+def look():
+    if LOOK == "dark":
+        os.environ["ADW_DEBUG_COLOR_SCHEME"] = "prefer-dark"
+
+
 def prepare(port, slow_port):
     folder = HOME / "config/glib-2.0/settings"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "keyfile").write_text("[io/github/artpromedia/AivoMonitor]\ninterval=1\nchart-span=60\n")
-    if LOOK == "dark":
-        os.environ["ADW_DEBUG_COLOR_SCHEME"] = "prefer-dark"
     config = HOME / "config/aivo-monitor/connections.conf"
     config.parent.mkdir(parents=True, exist_ok=True)
     names = (("Classroom server", port), ("Tutor backend", slow_port), ("Speech, Frankfurt", 1))
@@ -66,6 +69,7 @@ def main():
     relay.say("delay 9")
     slow, slow_port = desk.relay(port)
     slow.say("delay 150")
+    look()
     app = desk.monitor()
     desk.heard("How Good", 20)
     picture("welcome")
@@ -97,6 +101,19 @@ def main():
     picture("offline", 1.5)
     press("Alt_L", "2")
     picture("offline-events")
+    press("Alt_L", "3")
+    for action in ("start_session", "next_question"):
+        click("push button", "Send a Message…")
+        wait_window("Send a Message")
+        write("Event", "agent:learning")
+        write("Arguments, as a JSON array", f'[{{"action":"{action}"}}]')
+        click_away("Send", "Send a Message")
+    desk.heard("Waiting: 2")
+    picture("offline-queue")
+    click("push button", "Delete Waiting…")
+    desk.heard("Delete 2 Waiting Messages?")
+    picture("delete-waiting")
+    click_away("Cancel")
     press("Control_L", "Page_Down")
     press("Control_L", "d")
     wait("the end of the diagnosis", 60, lambda: desk.find("push button", "Run Again"))
@@ -104,7 +121,12 @@ def main():
     press("Control_L", "comma")
     picture("preferences", 2)
     press("Escape")
-    time.sleep(1.5)
+    wait_no_window("Preferences")
+    press("Control_L", "e")
+    wait_window("Edit Connection")
+    picture("edit")
+    press("Escape")
+    wait_no_window("Edit Connection")
     press("Control_L", "m")
     picture("compact", 2)
     app.stop()
