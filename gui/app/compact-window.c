@@ -2,6 +2,8 @@
 #include <aivo-gtk/card.h>
 #include <glib/gi18n.h>
 
+#define FIT_AGAIN_MS 50 /* the list has no width yet: a window that is being shown */
+
 struct _AivoCompactWindow {
     AdwApplicationWindow parent;
     GtkWidget *list, *scrolled;
@@ -54,7 +56,7 @@ static gboolean fit(gpointer user)
 {
     AivoCompactWindow *self = user;
     int width = gtk_widget_get_width(self->list), set_width = 0, set_height = 0;
-    self->fit_source = 0;
+    self->fit_source = width > 0 ? 0 : g_timeout_add(FIT_AGAIN_MS, fit, self);
     gtk_sorter_changed(gtk_sort_list_model_get_sorter(self->sorted), GTK_SORTER_CHANGE_DIFFERENT);
     GtkListBoxRow *first = gtk_list_box_get_row_at_index(GTK_LIST_BOX(self->list), 0);
     gtk_window_get_default_size(GTK_WINDOW(self), &set_width, &set_height); /* GTK 4.8 writes both */
@@ -69,7 +71,10 @@ static gboolean fit(gpointer user)
     if (height <= self->fitted)
         return G_SOURCE_REMOVE;
     self->fitted = height;
-    gtk_window_set_default_size(GTK_WINDOW(self), set_width, -1);
+    /* Said in so many words: by itself a scrolled window asks for the height of lines that are not broken. */
+    GtkWidget *header = gtk_widget_get_first_child(adw_application_window_get_content(ADW_APPLICATION_WINDOW(self)));
+    int most = gtk_scrolled_window_get_max_content_height(GTK_SCROLLED_WINDOW(self->scrolled));
+    gtk_window_set_default_size(GTK_WINDOW(self), set_width, natural_height(header, -1) + MIN(height, most));
     return G_SOURCE_REMOVE;
 }
 
@@ -107,6 +112,7 @@ static GtkWidget *new_row(gpointer item, gpointer user)
     gtk_accessible_update_property(GTK_ACCESSIBLE(row), GTK_ACCESSIBLE_PROPERTY_LABEL,
                                    aivo_connection_get_name(connection), -1);
     g_signal_connect_object(card, "notify::level-word", G_CALLBACK(fit_soon), user, G_CONNECT_SWAPPED);
+    g_signal_connect_object(card, "notify::quality", G_CALLBACK(fit_soon), user, G_CONNECT_SWAPPED);
     g_signal_connect_object(card, "notify::reason", G_CALLBACK(fit_soon), user, G_CONNECT_SWAPPED);
     return row;
 }
