@@ -36,6 +36,7 @@ struct history {
     struct history_flags flags;
     enum aivo_history_span span;
     int64_t from_ms, to_ms;
+    bool any; /* recorded in that time, also where no level changed */
     uint64_t rows, samples, lost, loss_samples, events;
     enum aivo_level worst;
 };
@@ -110,6 +111,7 @@ static bool show(void *user, const struct aivo_history_row *row)
 {
     struct history *history = user;
     char line[640];
+    history->any = true;
     if (history->flags.events && row->events == 0) {
         return true;
     }
@@ -157,8 +159,8 @@ static enum aivo_status choose_span(struct history *history, struct aivo_history
 static void tell(const struct history *history)
 {
     if (history->rows == 0) {
-        cli_say(CLI_LOG_INFO, "nothing was recorded in that time%s",
-                history->flags.events ? " of which the level changed" : "");
+        cli_say(CLI_LOG_INFO,
+                history->any ? "the level did not change in that time" : "nothing was recorded in that time");
         return;
     }
     char loss[AIVO_RENDER_FIGURE_MAX] = "";

@@ -364,10 +364,12 @@ static void serve(struct exporter *e)
 
 /* ---- opening ---- */
 
-/* "127.0.0.1:9117", "[::1]:9117", ":9117" (every address). */
-static int open_listener(const char *where, char error[CLI_ERROR_MAX])
+/* "127.0.0.1:9117", "[::1]:9117", ":9117" (every address). *code: whether the value makes no sense, or the system does
+ * not give what it names. */
+static int open_listener(const char *where, int *code, char error[CLI_ERROR_MAX])
 {
     char host[256];
+    *code = CLI_EXIT_USAGE;
     const char *colon = strrchr(where, ':');
     size_t len = colon ? (size_t)(colon - where) : 0;
     if (!colon || len >= sizeof(host) || !colon[1] || strlen(colon + 1) > 5 ||
@@ -399,6 +401,7 @@ static int open_listener(const char *where, char error[CLI_ERROR_MAX])
     }
     freeaddrinfo(list);
     if (fd < 0) {
+        *code = CLI_EXIT_SOFTWARE;
         cli_fail(error, "--listen: '%.60s': %s", where, strerror(last));
     }
     return fd;
@@ -431,13 +434,16 @@ int diagnose_serve(const struct diagnose_run *run)
     sigprocmask(SIG_BLOCK, &set, NULL); /* before any thread: they inherit this */
     e->run = run;
     e->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-    e->listen_fd = e->signal_fd >= 0 ? open_listener(run->flags.listen, error) : -1;
-    int code = CLI_EXIT_OK;
+    int code = CLI_EXIT_SOFTWARE;
+    e->listen_fd = e->signal_fd >= 0 ? open_listener(run->flags.listen, &code, error) : -1;
     if (e->listen_fd >= 0) {
         say_where(e->listen_fd);
         serve(e);
-    } else {
-        code = e->signal_fd >= 0 ? cli_usage_error(run->self, "%s", error) : CLI_EXIT_SOFTWARE;
+        code = CLI_EXIT_OK;
+    } else if (e->signal_fd >= 0 && code == CLI_EXIT_USAGE) {
+        cli_usage_error(run->self, "%s", error);
+    } else if (e->signal_fd >= 0) {
+        cli_say(CLI_LOG_ERROR, "%s", error);
     }
     for (size_t i = 0; i < SCRAPES_MAX; i++) {
         if (e->scrape[i].phase != PHASE_FREE) {

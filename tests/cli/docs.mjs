@@ -60,6 +60,18 @@ check('aivo(1) has the common flags and every command', [
   differ('the page', itemsOf(main), common),
   commands.filter((name) => !main.includes(`.It Cm ${name}\n`)).map((name) => `the page lacks ${name}`),
 ]);
+// A value is given as it is written here: "Socketio" is refused. What a flag takes is what its complaint lists.
+const choicesOf = (words, flag) => /is none of: (.*) \(see /m.exec(spawnSync(cli, [...words, flag, 'no-such-value'], { encoding: 'utf8' }).stderr)?.[1].split(', ');
+const itemText = (page, flag) => new RegExp(`^\\.It Fl \\\\-${flag.slice(2).replaceAll('-', '\\\\-')}(?: .*)?\n([^]*?)(?=^\\.(?:It|El))`, 'm').exec(page)?.[1] ?? '';
+const chosen = [...common.map((flag) => ['aivo.1', ['watch'], flag]),
+                ...helps.flatMap((help) => help.own.map((flag) => [`aivo-${help.name.split(' ')[0]}.1`, help.name.split(' '), flag]))]
+  .map(([page, words, flag]) => ({ page, flag, choices: choicesOf(words, flag), text: itemText(read(join(root, 'docs/man', page)), flag) }))
+  .filter((item) => item.choices);
+check('the pages print values as they are taken', [
+  chosen.length < 4 ? `only ${chosen.map((item) => item.flag).join(' ')} take one of several values?` : '',
+  chosen.flatMap(({ page, flag, choices, text }) => choices.filter((value) => !new RegExp(`\\b${value}\\b`).test(text))
+    .map((value) => `${page}: ${flag} lacks '${value}' as it is taken: ${text.trim()}`)),
+]);
 const serverFlags = flagsIn(run(join(build, 'server-stub/aivo-server'), '--help'));
 check('aivo-server(8) has the flags of --help', differ('the page', itemsOf(read(join(build, 'docs/aivo-server.8'))),
   sorted([...serverFlags, '--version'])));

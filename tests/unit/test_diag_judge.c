@@ -186,6 +186,10 @@ static void auth_case(const char *token_json, struct diag_auth facts, enum aivo_
 #define EXPIRED "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTY5OTk5NjQwMH0.eA\"}"
 #define FRESH   "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTcwMDAwMzYwMH0.eA\"}"
 
+/* A second ago, and a second more than the leeway. */
+#define JUST_OVER "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTY5OTk5OTk5OX0.eA\"}"
+#define OVER      "{\"token\":\"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSIsImV4cCI6MTY5OTk5OTkzOX0.eA\"}"
+
 /* The same refusal means something else with every token and clock. */
 static void test_auth(void **state)
 {
@@ -196,6 +200,10 @@ static void test_auth(void **state)
     auth_case(EXPIRED, (struct diag_auth){BASE, .connected = true}, AIVO_DIAGNOSE_WARN, "token-expired-accepted",
               "accepts");
     auth_case(FRESH, (struct diag_auth){BASE, REFUSED44}, AIVO_DIAGNOSE_FAIL, "token-refused", "in date");
+    /* Over, but by less than servers forgive: with another secret that is no reason, without leeway it is. */
+    auth_case(JUST_OVER, (struct diag_auth){BASE, REFUSED44}, AIVO_DIAGNOSE_FAIL, "token-refused",
+              "out of date by less than the 60 s");
+    auth_case(OVER, (struct diag_auth){BASE, REFUSED44}, AIVO_DIAGNOSE_FAIL, "token-expired", "61 s ago");
     auth_case(FRESH, (struct diag_auth){BASE, .connected = true}, AIVO_DIAGNOSE_OK, "", "as u1");
     auth_case(FRESH, (struct diag_auth){.now_ms = NOW_S * 1000, .skew_s = 7200, REFUSED44}, AIVO_DIAGNOSE_FAIL,
               "clock-skew", "2 h ahead");

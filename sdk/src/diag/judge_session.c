@@ -81,7 +81,15 @@ void diag_judge_engineio(struct diag_report *r, const struct diag_target *t, con
 /* ---- namespace and credentials ---- */
 
 /* What is wrong with the token by itself. */
-enum token_state { TOKEN_FINE, TOKEN_EXPIRED, TOKEN_NOT_YET, TOKEN_NONE, TOKEN_SPACES, TOKEN_ALG_NONE };
+enum token_state {
+    TOKEN_FINE,
+    TOKEN_EXPIRED,
+    TOKEN_NOT_YET,
+    TOKEN_NONE,
+    TOKEN_SPACES,
+    TOKEN_ALG_NONE,
+    TOKEN_JUST_OVER /* by no more than servers forgive, if they forgive: it may be why, and may not */
+};
 
 static enum token_state token_state(const struct diag_auth *f)
 {
@@ -90,13 +98,15 @@ static enum token_state token_state(const struct diag_auth *f)
     int64_t now_s = f->now_ms / 1000 + (isnan(f->skew_s) ? 0 : (int64_t)f->skew_s);
     if (!k->given || !k->jwt)
         return TOKEN_NONE;
-    if (k->exp_s && k->exp_s <= now_s)
+    if (k->exp_s && k->exp_s <= now_s - LEEWAY_S)
         return TOKEN_EXPIRED;
-    if (k->nbf_s && k->nbf_s > now_s)
+    if (k->nbf_s && k->nbf_s > now_s + LEEWAY_S)
         return TOKEN_NOT_YET;
     if (k->spaces)
         return TOKEN_SPACES;
-    return strcmp(k->algorithm, "none") == 0 ? TOKEN_ALG_NONE : TOKEN_FINE;
+    if (strcmp(k->algorithm, "none") == 0)
+        return TOKEN_ALG_NONE;
+    return (k->exp_s && k->exp_s <= now_s) || (k->nbf_s && k->nbf_s > now_s) ? TOKEN_JUST_OVER : TOKEN_FINE;
 }
 
 static void auth_facts(struct diag_report *r, const struct diag_target *t, const struct diag_auth *f)
@@ -152,6 +162,7 @@ static void token_refused(struct diag_report *r, const struct diag_auth *f)
 {
     char span[DIAG_SPAN_TEXT], other[DIAG_SPAN_TEXT];
     const struct diag_token *k = &f->token;
+    bool just_over = token_state(f) == TOKEN_JUST_OVER;
     switch (token_state(f)) {
     case TOKEN_EXPIRED:
         if (apart_s(f, k->exp_s) > 0)
@@ -186,11 +197,14 @@ static void token_refused(struct diag_report *r, const struct diag_auth *f)
     default:
         diag_fail(r, refused, "token-refused",
                   diag_text(r,
-                            "It is signed with another secret or key (or algorithm: it says %s) than the server "
+                            "%sIt is signed with another secret or key (or algorithm: it says %s) than the server "
                             "expects, or meant for another server%s%s: compare what issues tokens with the server's "
                             "settings.",
+                            just_over ? "Try a new token first. If that is refused as well: " : "",
                             *k->algorithm ? k->algorithm : "nothing", *k->audience ? ", for " : "", k->audience),
-                  "the token is in date, and the server refuses it: \"%s\"", f->message);
+                  "the token %s, and the server refuses it: \"%s\"",
+                  just_over ? "is out of date by less than the 60 s that servers commonly forgive" : "is in date",
+                  f->message);
     }
 }
 
