@@ -28,8 +28,11 @@ void srv_audit(struct srv_audit *audit, enum srv_audit_kind kind, const struct s
                const char *reason, uint64_t now_ms)
 {
     unsigned left_out;
-    if (!audit->log || !srv_log_enabled(audit->log, SRV_LOG_WARN) ||
-        !srv_log_bounded(&audit->bounds[kind], SRV_AUDIT_LINES, now_ms, &left_out))
+    if (!audit->log || !srv_log_enabled(audit->log, SRV_LOG_WARN))
+        return;
+    bool bounded = srv_log_bounded(&audit->bounds[kind], SRV_AUDIT_LINES, now_ms, &left_out);
+    bool all = srv_log_enabled(audit->log, SRV_LOG_DEBUG);
+    if (!bounded && !all)
         return;
     char text[SRV_ADDRESS_TEXT], more[16];
     if (address)
@@ -38,6 +41,7 @@ void srv_audit(struct srv_audit *audit, enum srv_audit_kind kind, const struct s
     const struct srv_log_field fields[] = {
         SRV_LOG_FIELD("event", kinds[kind].name), SRV_LOG_FIELD("address", address ? text : NULL),
         SRV_LOG_FIELD("user", user && user[0] ? user : NULL), SRV_LOG_FIELD("reason", reason),
-        SRV_LOG_FIELD("left_out", left_out ? more : NULL)};
-    srv_log_fields(audit->log, SRV_LOG_WARN, kinds[kind].message, fields, sizeof fields / sizeof *fields);
+        SRV_LOG_FIELD("left_out", left_out && !all ? more : NULL)};
+    srv_log_fields(audit->log, bounded ? SRV_LOG_WARN : SRV_LOG_DEBUG, kinds[kind].message, fields,
+                   sizeof fields / sizeof *fields);
 }

@@ -1,7 +1,7 @@
 /*
  * Security events in the log: who was refused, and why. One line each, with the same fields in the same order, at most
- * SRV_AUDIT_LINES a minute of each kind: peers cause them, and must not be able to fill a disk. Never a secret: tokens,
- * cookies and payloads are not among the arguments.
+ * SRV_AUDIT_LINES a minute of each kind: peers cause them, and must not be able to fill a disk. With LOG_LEVEL=debug
+ * the others are written too, as debug. Never a secret: tokens, cookies and payloads are not among the arguments.
  */
 #ifndef SRV_AUDIT_H
 #define SRV_AUDIT_H

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CIPHERS                                                                                                        \
@@ -13,6 +14,9 @@
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
 #define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+#define SOON_S    (7 * 86400)
+#define DATE_TEXT 40
 
 static int passphrase(char *out, int size, int writing, void *config_ptr)
 {
@@ -108,7 +112,82 @@ static bool load(SSL_CTX *ctx, const struct srv_config *config, char *error, siz
     return true;
 }
 
-bool srv_tls_check(const struct srv_config *config, char *error, size_t error_size)
+static int64_t unix_time(const ASN1_TIME *time)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static void date_text(char out[DATE_TEXT], int64_t unix_s)
+{
+    time_t seconds = (time_t)unix_s;
+    struct tm tm;
+    if (!gmtime_r(&seconds, &tm) || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+        snprintf(out, DATE_TEXT, "?");
+}
+
+/* How bad the dates of one certificate are, the worst last. */
+enum validity { VALID, ENDS_SOON, NOT_BEGUN, ENDED };
+
+static enum validity judge(const X509 *cert, int64_t now_s)
+{
+    int64_t from = unix_time(X509_get0_notBefore(cert)), to = unix_time(X509_get0_notAfter(cert));
+    if (to < now_s)
+        return ENDED;
+    if (from > now_s)
+        return NOT_BEGUN;
+    /* Some live for a few days only, and are renewed in the last third. */
+    return to - now_s < SOON_S && to - now_s < (to - from) / 3 ? ENDS_SOON : VALID;
+}
+
+static void describe(char *out, size_t size, const char *path, const X509 *cert, bool own, enum validity how,
+                     int64_t now_s)
+{
+    char name[100] = "", date[DATE_TEXT];
+    int64_t left_s = unix_time(X509_get0_notAfter(cert)) - now_s;
+    bool days = left_s >= 86400;
+    long long left = left_s / (days ? 86400 : 3600);
+    if (!own) /* what the file says of itself; the log takes care of control characters */
+        X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name, sizeof name);
+    int n = snprintf(out, size, "SSL_CERT_PATH %.200s: the certificate%s%s%s ", path, own ? "" : " of its authority \"",
+                     name, own ? "" : "\"");
+    if (n < 0 || (size_t)n >= size)
+        return;
+    date_text(date, unix_time(how == NOT_BEGUN ? X509_get0_notBefore(cert) : X509_get0_notAfter(cert)));
+    if (how == ENDED)
+        snprintf(out + n, size - (size_t)n, "ended on %s: clients refuse it", date);
+    else if (how == NOT_BEGUN)
+        snprintf(out + n, size - (size_t)n, "is valid from %s on only: until then clients refuse it", date);
+    else
+        snprintf(out + n, size - (size_t)n, "ends on %s, in %lld %s%s: renew it", date, left, days ? "day" : "hour",
+                 left == 1 ? "" : "s");
+}
+
+static void look_at_dates(SSL_CTX *ctx, const char *path, struct srv_tls_dates *out)
+{
+    STACK_OF(X509) *chain = NULL;
+    const X509 *own = SSL_CTX_get0_certificate(ctx);
+    int64_t now_s = (int64_t)time(NULL);
+    enum validity worst = VALID;
+    *out = (struct srv_tls_dates){.not_after = INT64_MAX};
+    SSL_CTX_get0_chain_certs(ctx, &chain);
+    int count = chain ? sk_X509_num(chain) : 0;
+    for (int i = -1; i < count; i++) {
+        const X509 *cert = i < 0 ? own : sk_X509_value(chain, i);
+        if (!cert)
+            continue;
+        int64_t to = unix_time(X509_get0_notAfter(cert));
+        enum validity how = judge(cert, now_s);
+        if (to < out->not_after)
+            out->not_after = to;
+        if (how > worst) {
+            worst = how;
+            describe(out->notice, sizeof out->notice, path, cert, i < 0, how, now_s);
+        }
+    }
+}
+
+bool srv_tls_check(const struct srv_config *config, struct srv_tls_dates *dates, char *error, size_t error_size)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx) {
@@ -116,6 +195,8 @@ bool srv_tls_check(const struct srv_config *config, char *error, size_t error_si
         return false;
     }
     bool ok = load(ctx, config, error, error_size);
+    if (ok && dates)
+        look_at_dates(ctx, config->ssl_cert_path, dates);
     SSL_CTX_free(ctx);
     return ok;
 }
@@ -123,7 +204,7 @@ bool srv_tls_check(const struct srv_config *config, char *error, size_t error_si
 bool srv_tls_prepare(const struct srv_config *config, struct lws_context_creation_info *info, char *error,
                      size_t error_size)
 {
-    if (!srv_tls_check(config, error, error_size))
+    if (!srv_tls_check(config, NULL, error, error_size))
         return false;
     info->ssl_cert_filepath = config->ssl_cert_path;
     info->ssl_private_key_filepath = config->ssl_key_path;
@@ -147,6 +228,9 @@ void srv_tls_created(struct srv_server *server, SSL_CTX *ctx)
     /* The same files were good a moment ago. Again, because libwebsockets does not send the authorities' names. */
     if (!load(ctx, server->config, error, sizeof error))
         srv_log(&server->log, SRV_LOG_ERROR, "%s", error);
+    struct srv_tls_dates dates; /* what is to be said of them was, when the settings were read */
+    look_at_dates(ctx, server->config->ssl_cert_path, &dates);
+    server->metrics.certificate = (struct srv_metrics_certificate){true, dates.not_after};
 }
 
 void srv_tls_reload(struct srv_server *server)
@@ -157,7 +241,8 @@ void srv_tls_reload(struct srv_server *server)
         srv_log(&server->log, SRV_LOG_INFO, "SIGHUP: there is no certificate to reload");
         return;
     }
-    if (!srv_tls_check(config, error, sizeof error)) {
+    struct srv_tls_dates dates;
+    if (!srv_tls_check(config, &dates, error, sizeof error)) {
         srv_metrics_error(&server->metrics, SRV_ERROR_SOCKET_ERROR);
         srv_log(&server->log, SRV_LOG_ERROR, "certificate not reloaded, the old one stays: %s", error);
         return;
@@ -168,5 +253,8 @@ void srv_tls_reload(struct srv_server *server)
         srv_log(&server->log, SRV_LOG_ERROR, "certificate not reloaded: %s", server->tls ? error : "no TLS");
         return;
     }
+    server->metrics.certificate.not_after_s = dates.not_after;
     srv_log(&server->log, SRV_LOG_INFO, "certificate reloaded");
+    if (dates.notice[0])
+        srv_log(&server->log, SRV_LOG_WARN, "%s", dates.notice);
 }

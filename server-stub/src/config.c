@@ -397,10 +397,18 @@ static void check_tls(struct loading *l)
     check_readable(l, SRV_VAR_SSL_KEY_PATH, c->ssl_key_path);
     check_readable(l, SRV_VAR_SSL_CERT_PATH, c->ssl_cert_path);
     check_readable(l, SRV_VAR_SSL_CA_PATH, c->ssl_ca_path);
-    /* A start loads the pair anyway and says what is wrong with it; --check must find it out here. */
-    char error[512];
-    if (l->check && l->exit_code == 0 && !srv_tls_check(c, error, sizeof error))
-        bad_value(l, SRV_VAR_SSL_ENABLED, "%s", error);
+    /* Here and not only where the server starts, so that --check and a start say the same and end with the same. */
+    char error[512], place[256];
+    struct srv_tls_dates dates;
+    if (l->exit_code != 0)
+        return;
+    if (srv_tls_check(c, &dates, error, sizeof error)) {
+        if (dates.notice[0])
+            warning(l, "warning: %s", dates.notice);
+        return;
+    }
+    where(l, SRV_VAR_SSL_ENABLED, place, sizeof place);
+    problem(l, SRV_CONFIG_EXIT_CONFIG, "%s: %s", place, error); /* the files' fault, wherever they are named */
 }
 
 static void check_secret(struct loading *l, bool loopback)
@@ -472,8 +480,9 @@ static bool check_host(struct loading *l)
     const char *host = l->config->host;
     if (host == NULL)
         return false; /* told already */
+    /* No part of a name begins with a dash: "-1" was meant for something else. */
     if (host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%")] == '\0' &&
-        strlen(host) <= 253)
+        strlen(host) <= 253 && host[0] != '-' && strstr(host, ".-") == NULL)
         return true;
     bad_value(l, SRV_VAR_HOST, "'%.100s' is neither an address nor a name", host);
     return false;

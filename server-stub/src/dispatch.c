@@ -602,6 +602,19 @@ static enum srv_event event_of(struct srv_hub *hub, const struct aivo_json *data
     return hub->text.failed ? SRV_EVENT_OTHER : srv_event_find(hub->text.data, hub->text.len);
 }
 
+/* Its name and size, never its arguments. */
+static void debug_event(const struct srv_hub *hub, const struct srv_socket *socket, const struct event *event)
+{
+    if (!hub->log || !srv_log_enabled(hub->log, SRV_LOG_DEBUG))
+        return;
+    char bytes[24];
+    snprintf(bytes, sizeof bytes, "%zu", event->data->len);
+    const struct srv_log_field fields[] = {
+        SRV_LOG_FIELD("socket", socket->sid), SRV_LOG_FIELD("name", srv_event_name(event->event)),
+        SRV_LOG_FIELD("bytes", bytes), SRV_LOG_FIELD("ack", event->has_id ? "true" : NULL)};
+    srv_log_fields(hub->log, SRV_LOG_DEBUG, "event received", fields, sizeof fields / sizeof *fields);
+}
+
 void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const struct aivo_sio_packet *packet,
                         const struct aivo_bytes *attachments)
 {
@@ -613,6 +626,7 @@ void srv_dispatch_event(struct srv_hub *hub, struct srv_socket *socket, const st
                           .id = packet->id,
                           .received_us = hub->last_turn == hub->engine->turn ? hub->last_us : srv_mono_us()};
     hub->metrics->received[event.event]++;
+    debug_event(hub, socket, &event);
     if (!within_limit(hub, socket, &event))
         return;
     if (is_repeat(hub, socket, &event))

@@ -146,8 +146,23 @@ static void end_agent_session(struct srv_hub *hub, struct srv_socket *s)
         hub->metrics->active_sessions--;
 }
 
+/* For whoever looks for a fault: who came, who went, and why. Never what they said. */
+static void debug_socket(struct srv_hub *hub, const struct srv_socket *s, const char *message, const char *name,
+                         const char *value)
+{
+    if (!hub->log || !srv_log_enabled(hub->log, SRV_LOG_DEBUG))
+        return;
+    char address[SRV_ADDRESS_TEXT];
+    srv_address_format(&s->client->session->address, address);
+    const struct srv_log_field fields[] = {
+        SRV_LOG_FIELD("socket", s->sid), SRV_LOG_FIELD("namespace", s->nsp->name), SRV_LOG_FIELD("address", address),
+        SRV_LOG_FIELD("user", s->ids[0] ? s->ids : NULL), SRV_LOG_FIELD(name, value)};
+    srv_log_fields(hub->log, SRV_LOG_DEBUG, message, fields, sizeof fields / sizeof *fields);
+}
+
 static void socket_close(struct srv_hub *hub, struct srv_socket *s, enum srv_reason reason)
 {
+    debug_socket(hub, s, "disconnected", "reason", srv_reason_name(reason));
     srv_resume_leave(hub, s, reason);
     end_agent_session(hub, s);
     srv_metrics_disconnected(hub->metrics, reason);
@@ -206,6 +221,13 @@ static void begin_packet(struct srv_hub *hub, enum aivo_sio_type type, const cha
 static void refuse(struct srv_hub *hub, struct srv_client *client, const struct aivo_sio_packet *packet,
                    const char *message)
 {
+    if (hub->log && srv_log_enabled(hub->log, SRV_LOG_DEBUG)) {
+        char address[SRV_ADDRESS_TEXT];
+        srv_address_format(&client->session->address, address);
+        srv_log_fields(hub->log, SRV_LOG_DEBUG, "connection refused",
+                       (struct srv_log_field[]){SRV_LOG_FIELD("address", address), SRV_LOG_FIELD("reason", message)},
+                       2);
+    }
     begin_packet(hub, AIVO_SIO_CONNECT_ERROR, packet->nsp, packet->nsp_len);
     aivo_buf_str(&hub->packet, "{\"message\":\"");
     aivo_buf_str(&hub->packet, message);
@@ -343,6 +365,7 @@ static void connect_packet(struct srv_hub *hub, struct srv_client *client, const
         srv_resume_open(hub, socket);
     socket->user = srv_limits_user(hub->limits, identity.user_id);
     srv_expiry_start(hub, socket, identity.exp_s);
+    debug_socket(hub, socket, "connected", "resumed", who ? "true" : NULL);
     welcome(hub, client, socket, &packet->data);
 }
 

@@ -147,7 +147,7 @@ static bool bind_own(struct srv_server *server, char *error, size_t error_size)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
     int failed = getaddrinfo(server->config->host, port, &hints, &list);
     if (failed) {
-        snprintf(error, error_size, "cannot listen on %s: %s", server->config->host, gai_strerror(failed));
+        snprintf(error, error_size, "HOST: cannot listen on '%s': %s", server->config->host, gai_strerror(failed));
         return false;
     }
     for (struct addrinfo *a = list; a && server->listen_fd < 0; a = a->ai_next)

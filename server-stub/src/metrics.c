@@ -206,6 +206,11 @@ static void text_agent(struct aivo_buf *out, const struct srv_metrics_agent *a)
     plain(out, "aivo_agent_calls_waiting", "gauge", "Events in line behind them.", a->calls_waiting);
 }
 
+static uint64_t not_after(const struct srv_metrics *m)
+{
+    return m->certificate.not_after_s > 0 ? (uint64_t)m->certificate.not_after_s : 0;
+}
+
 void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
 {
     plain(out, "websocket_connections_total", "gauge", "Connections that are open now.", m->connections_active);
@@ -232,6 +237,9 @@ void srv_metrics_text(const struct srv_metrics *m, struct aivo_buf *out)
         text_redis(out, &m->redis);
     if (m->agent.wanted)
         text_agent(out, &m->agent);
+    if (m->certificate.wanted)
+        plain(out, "aivo_tls_certificate_not_after_seconds", "gauge",
+              "When the certificate, or one of its chain, ends: seconds of Unix time.", not_after(m));
 }
 
 static void json_member(struct aivo_buf *out, const char *name, bool *first)
@@ -359,5 +367,7 @@ void srv_metrics_json(const struct srv_metrics *m, uint64_t uptime_ms, uint64_t 
         json_u64(out, "waiting", m->agent.calls_waiting, &first_call);
         aivo_buf_char(out, '}');
     }
+    if (m->certificate.wanted)
+        json_u64(out, "certificateNotAfter", not_after(m) * 1000, &first);
     aivo_buf_char(out, '}');
 }

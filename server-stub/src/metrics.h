@@ -85,6 +85,11 @@ struct srv_metrics_agent {
     uint64_t calls_in_flight, calls_waiting; /* now */
 };
 
+struct srv_metrics_certificate {
+    bool wanted;         /* shown at all: there is TLS */
+    int64_t not_after_s; /* when it, or one of its chain, ends: Unix time */
+};
+
 struct srv_metrics {
     uint64_t connections_active; /* websocket_connections_total: Socket.IO sockets connected now */
     uint64_t connections;        /* websocket_connections_count: ever */
@@ -96,6 +101,7 @@ struct srv_metrics {
     uint64_t active_sessions;  /* agent sessions that are open */
     struct srv_metrics_redis redis;
     struct srv_metrics_agent agent;
+    struct srv_metrics_certificate certificate;
     struct srv_metrics_histogram latency[SRV_EVENT_COUNT]; /* from the event's receipt to its handler's answer */
 };
 

@@ -2,8 +2,7 @@
 // they do exactly one thing wrong. What needs a filtered port or a dead name server is in tests/wire/test_diagnose.c.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import net from "node:net";
 import test from "node:test";
 import tls from "node:tls";
@@ -102,25 +101,15 @@ test("certificates: unknown CA, self-signed, wrong name, expired, pin, client ce
 
 test("an expired certificate, and one that is not valid yet", async (t) => {
   const certs = certificates(t);
-  const dated = (name, from, to) => {
-    const file = certs.file;
-    writeFileSync(file(`${name}.cnf`),
-      `[ca]\ndefault_ca=d\n[d]\ndatabase=${file("index")}\nserial=${file(`${name}.srl`)}\nnew_certs_dir=${file("")}\ncertificate=${file("ca.pem")}\n` +
-        `private_key=${file("ca.key")}\ndefault_md=sha256\npolicy=p\nx509_extensions=x\nrand_serial=yes\nunique_subject=no\n[p]\ncommonName=supplied\n[x]\nsubjectAltName=IP:127.0.0.1\n`);
-    execFileSync("openssl", ["ca", "-batch", "-config", file(`${name}.cnf`), "-in", file("server.csr"), "-out", file(`${name}.pem`),
-      "-startdate", from, "-enddate", to, "-notext"], { stdio: ["ignore", "pipe", "pipe"] });
-    return { key: readFileSync(file("server.key")), cert: readFileSync(file(`${name}.pem`)) };
-  };
-  execFileSync("touch", [certs.file("index")]);
   const run = async (options, settings) => {
     const peer = await Peer.start(t, {}, { tls: options });
     return diagnose(t, peer.url, { ...quick, ca: certs.file("ca.pem"), ...settings });
   };
-  const old = dated("old", "20190101000000Z", "20200102000000Z");
+  const old = certs.dated("old", "20190101000000Z", "20200102000000Z");
   const stage = assertFails(await run(old), "tls", "tls-expired", 2);
   assert.match(stage.reason, /2020-01-02/);
   assert.ok(stage.facts.days_left < -1000);
-  assertFails(await run(dated("young", "20400101000000Z", "20410101000000Z")), "tls", "tls-not-yet-valid", 2);
+  assertFails(await run(certs.dated("young", "20400101000000Z", "20410101000000Z")), "tls", "tls-not-yet-valid", 2);
   assertWarns(await run(old, { insecure: true }), "tls", "tls-expired-unchecked");
 });
 

@@ -2,12 +2,22 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import https from "node:https";
 import net from "node:net";
 import test from "node:test";
 import { AivoServer, connected, event, raw, request } from "./lib/aivo-server.mjs";
 import { certificates } from "./lib/certificates.mjs";
-import { secret } from "./lib/peers.mjs";
+import { secret, token } from "./lib/peers.mjs";
 import { programs, slow, temporaryFolder, until } from "./lib/process.mjs";
+
+// Over TLS, whatever the certificate's dates are.
+const secure = (server, path) => new Promise((resolve, reject) => {
+  const options = { host: "127.0.0.1", port: server.port, path, rejectUnauthorized: false, agent: false };
+  https.get(options, (response) => {
+    let body = "";
+    response.setEncoding("utf8").on("data", (part) => (body += part)).on("end", () => resolve({ status: response.statusCode, body }));
+  }).on("error", reject);
+});
 
 const polling = "/socket.io/?EIO=4&transport=polling";
 
@@ -121,8 +131,66 @@ test("a certificate that cannot be used stops the start", async (t) => {
   assert.notEqual(missing.status, 0);
   assert.match(missing.stderr, /nowhere\.pem/);
   const mismatch = run(t, { ...env, SSL_KEY_PATH: certs.file("client.key"), SSL_CERT_PATH: certs.file("server.pem") });
-  assert.notEqual(mismatch.status, 0);
-  assert.notEqual(mismatch.status, null);
+  assert.equal(mismatch.status, 78);
+  assert.match(mismatch.stderr, /SSL_KEY_PATH \S+: this key is not the certificate's/);
+  const flags = ["--ssl-enabled", "--ssl-key-path", certs.file("client.key"), "--ssl-cert-path", certs.file("server.pem")];
+  for (const more of [[], ["--check"]]) assert.equal(run(t, { NEXTAUTH_SECRET: secret }, [...flags, ...more]).status, 78);
+});
+
+test("a certificate that is over is used, and said at the start, by --check, upon SIGHUP and by the metrics", async (t) => {
+  const certs = certificates(t);
+  const tls = { SSL_ENABLED: "true", SSL_KEY_PATH: certs.file("server.key"), SSL_CERT_PATH: certs.file("live.pem") };
+  certs.dated("live", "20200101000000Z", "20200102000000Z");
+  const ended = /warning: SSL_CERT_PATH \S+live\.pem: the certificate ended on 2020-01-02 00:00:00 UTC/;
+  const check = run(t, { NEXTAUTH_SECRET: secret, ...tls }, ["--check"]);
+  assert.equal(check.status, 0);
+  assert.match(check.stderr, ended);
+  const server = await AivoServer.start(t, tls);
+  assert.match(server.stderr, ended);
+  const certificateMetric = async () => {
+    const { body } = await secure(server, "/metrics/prometheus");
+    return Number(/^aivo_tls_certificate_not_after_seconds (\d+)$/m.exec(body)?.[1]);
+  };
+  assert.equal(await certificateMetric(), Date.UTC(2020, 0, 2) / 1000);
+  assert.equal(JSON.parse((await secure(server, "/metrics")).body).certificateNotAfter, Date.UTC(2020, 0, 2));
+  certs.dated("live", "20400101000000Z", "20410101000000Z");
+  server.process.kill("SIGHUP");
+  await until(() => /warn: SSL_CERT_PATH \S+: the certificate is valid from 2040-01-01 00:00:00 UTC on only/.test(server.stderr), "the date");
+  assert.match(server.stderr, /info: certificate reloaded/);
+  assert.equal(await certificateMetric(), Date.UTC(2041, 0, 1) / 1000);
+});
+
+test("a name without an address stops the start, and HOST is named; so is a value that is none", async (t) => {
+  const none = run(t, { NEXTAUTH_SECRET: secret, HOST: "nohost.invalid" });
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /^aivo-server: HOST: cannot listen on 'nohost\.invalid': /);
+  const dash = run(t, {}, ["--host", "-1"]);
+  assert.equal(dash.status, 64);
+  assert.equal(dash.stderr, "aivo-server: --host: '-1' is neither an address nor a name\n");
+});
+
+test("LOG_LEVEL=debug tells who came, what was refused, and why who went; never a token or what was sent", async (t) => {
+  const server = await AivoServer.start(t, { LOG_LEVEL: "debug", RATE_LIMIT_MAX_MESSAGES: "1" });
+  const told = (pattern) => until(() => pattern.test(server.stderr), String(pattern));
+  await assert.rejects(connected(t, server.url, { auth: { token: "what-a-secret" } }));
+  await told(/debug: connection refused address=127\.0\.0\.1 reason="Invalid authentication token"/);
+  await assert.rejects(connected(t, `${server.url}/nowhere`, {}));
+  await told(/debug: connection refused address=127\.0\.0\.1 reason="Invalid namespace"/);
+  const mine = token();
+  const socket = await connected(t, server.url, { auth: { token: mine, learnerId: "L1" } });
+  const id = socket.id;
+  await told(new RegExp(`debug: connected socket=${id} namespace=/ address=127\\.0\\.0\\.1 user=\\S+\n`));
+  for (let i = 0; i < 14; i++) await socket.timeout(5000 * slow).emitWithAck("agent:tutor", { input: "what-was-said" });
+  await told(new RegExp(`debug: event received socket=${id} name=agent:tutor bytes=\\d+ ack=true`));
+  await told(/warn: message refused: rate limit event=rate_limit/);
+  await told(/debug: message refused: rate limit event=rate_limit/); // beyond the ten a minute
+  socket.close();
+  await told(new RegExp(`debug: disconnected socket=${id} .*reason="client namespace disconnect"`));
+  assert.doesNotMatch(server.stderr, /what-a-secret|what-was-said/);
+  assert.ok(!server.stderr.includes(mine) && !server.stderr.includes(mine.split(".")[2]));
+  const info = await AivoServer.start(t);
+  (await connected(t, info.url)).close();
+  assert.doesNotMatch(info.stderr, /debug:/);
 });
 
 test("a port that is taken stops the start with a reason", async (t) => {

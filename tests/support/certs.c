@@ -36,6 +36,7 @@ static void write_key(struct certs *certs, char path[96], const char *name, EVP_
 struct kind {
     const char *cn, *names;
     const char *from, *to; /* NULL: yesterday, and in 30 days */
+    long since_s, left_s;  /* not 0: instead of those */
     X509 *issuer;          /* NULL: self-signed */
     EVP_PKEY *issuer_key;
     int ca;
@@ -60,6 +61,9 @@ static X509 *make(struct certs *certs, char path[96], const char *name, EVP_PKEY
     if (kind->from) {
         must(ASN1_TIME_set_string_X509(X509_getm_notBefore(cert), kind->from), "a date");
         must(ASN1_TIME_set_string_X509(X509_getm_notAfter(cert), kind->to), "a date");
+    } else if (kind->left_s) {
+        X509_gmtime_adj(X509_getm_notBefore(cert), -kind->since_s);
+        X509_gmtime_adj(X509_getm_notAfter(cert), kind->left_s);
     } else {
         X509_time_adj_ex(X509_getm_notBefore(cert), -1, 0, NULL);
         X509_time_adj_ex(X509_getm_notAfter(cert), 30, 0, NULL);
@@ -111,6 +115,12 @@ void certs_make(struct certs *certs)
     kind.from = "20990101000000Z";
     kind.to = "20990201000000Z";
     X509_free(make(certs, certs->future, "future.pem", key, &kind));
+    kind.from = kind.to = NULL;
+    kind.since_s = 27 * 86400;
+    kind.left_s = 5 * 43200;
+    X509_free(make(certs, certs->soon, "soon.pem", key, &kind));
+    kind.since_s = 43200;
+    X509_free(make(certs, certs->short_lived, "short.pem", key, &kind));
     struct kind self = {.cn = "localhost", .names = names};
     X509_free(make(certs, certs->self, "self.pem", key, &self));
     struct kind client = {.cn = "client", .issuer = ca, .issuer_key = ca_key};
@@ -127,9 +137,10 @@ void certs_make(struct certs *certs)
 
 void certs_free(struct certs *certs)
 {
-    const char *const files[] = {certs->ca,        certs->other_ca,   certs->key,       certs->server,
-                                 certs->name_only, certs->expired,    certs->future,    certs->self,
-                                 certs->client,    certs->client_key, certs->locked_key};
+    const char *const files[] = {certs->ca,         certs->other_ca,   certs->key,        certs->server,
+                                 certs->name_only,  certs->expired,    certs->future,     certs->self,
+                                 certs->client,     certs->client_key, certs->locked_key, certs->soon,
+                                 certs->short_lived};
     for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i]);
     rmdir(certs->dir);

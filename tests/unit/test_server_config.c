@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "certs.h"
 #include "config.h"
 #include "config_table.h"
 #include <stdio.h>
@@ -154,6 +155,8 @@ static void test_bad_values(void **state)
     refused(ARGS("--port", " 1"), NULL, 64, "is not a number");
     refused(ARGS("--log-level=info"), ENVIRONMENT("PORT=x"), 78, "environment: PORT: 'x' is not a number");
     refused(ARGS("--host", "a b"), NULL, 64, "--host: 'a b' is neither an address nor a name");
+    refused(ARGS("--host", "-1"), NULL, 64, "--host: '-1' is neither an address nor a name");
+    assert_null(strstr(outcome.err.data, "NEXTAUTH_SECRET"));
     refused(ARGS("--cors-origin", "localhost"), NULL, 64, "--cors-origin: 'localhost' is no origin");
     refused(ARGS("--redis-prefix", "a\nb"), NULL, 64, "--redis-prefix: a control character");
 }
@@ -335,6 +338,56 @@ static void test_agent(void **state)
     refused(ARGS("--agent-max-in-flight=0"), NULL, 64, "--agent-max-in-flight: '0' is not a number of 1..1024");
 }
 
+/* A certificate whose dates are bad is used, and warned about with the date, by --check as well. */
+static void test_tls_dates(void **state)
+{
+    (void)state;
+    struct certs certs;
+    char ends[96], words[256];
+    certs_make(&certs);
+    const struct {
+        const char *path, *words;
+    } cases[] = {
+        {certs.expired, ": the certificate ended on 2020-01-02 00:00:00 UTC: clients refuse it\n"},
+        {certs.future,
+         ": the certificate is valid from 2099-01-01 00:00:00 UTC on only: until then clients refuse it\n"},
+        {certs.soon, " UTC, in 2 days: renew it\n"},
+        {certs.short_lived, NULL},
+    };
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        const char *path = cases[i / 2].path;
+        bool check = i % 2;
+        load(
+            ARGS("--ssl-enabled", "--ssl-key-path", certs.key, "--ssl-cert-path", path, check ? "--check" : "--port=0"),
+            NULL);
+        assert_int_equal(outcome.action, check ? SRV_CONFIG_EXIT : SRV_CONFIG_RUN);
+        assert_int_equal(outcome.exit_code, 0);
+        if (!cases[i / 2].words) {
+            assert_int_equal(outcome.err.len, 0);
+            continue;
+        }
+        assert_non_null(outcome.err.data);
+        snprintf(words, sizeof words, "aivo-server: warning: SSL_CERT_PATH %s: the certificate ", path);
+        if (strncmp(outcome.err.data, words, strlen(words)) != 0 || !strstr(outcome.err.data, cases[i / 2].words))
+            fail_msg("%s", outcome.err.data);
+    }
+    /* The chain counts too: here its authority's certificate is over. */
+    snprintf(ends, sizeof ends, "%s/chain.pem", certs.dir);
+    FILE *chain = fopen(ends, "w");
+    const char *const parts[] = {certs.server, certs.expired};
+    for (size_t i = 0; i < 2; i++) {
+        char pem[4096];
+        FILE *part = fopen(parts[i], "r");
+        fwrite(pem, 1, fread(pem, 1, sizeof pem, part), chain);
+        fclose(part);
+    }
+    fclose(chain);
+    loads(ARGS("--ssl-enabled", "--ssl-key-path", certs.key, "--ssl-cert-path", ends), NULL);
+    assert_non_null(strstr(outcome.err.data, "the certificate of its authority \"localhost\" ended on 2020-01-02"));
+    unlink(ends);
+    certs_free(&certs);
+}
+
 /* TLS wants both files, and readable ones. */
 static void test_tls(void **state)
 {
@@ -344,12 +397,24 @@ static void test_tls(void **state)
     write_file("key.pem", "k", 1);
     refused(ARGS("--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=none.pem"), NULL, 64,
             "--ssl-cert-path: none.pem: No such file or directory");
-    loads(ARGS("--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem", "--ssl-passphrase", "p"), NULL);
+    struct certs certs;
+    certs_make(&certs);
+    loads(ARGS("--ssl-enabled", "--ssl-key-path", certs.key, "--ssl-cert-path", certs.server, "--ssl-passphrase", "p"),
+          NULL);
     assert_true(config.ssl_enabled);
     assert_string_equal(config.ssl_passphrase, "p");
     assert_null(config.ssl_ca_path);
-    refused(ARGS("--check", "--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 64,
+    assert_int_equal(outcome.err.len, 0);
+    /* What the files hold is no flag's fault, and --check says of it what a start says. */
+    refused(ARGS("--check", "--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 78,
             "--ssl-enabled: SSL_CERT_PATH key.pem: ");
+    refused(ARGS("--ssl-enabled", "--ssl-key-path=key.pem", "--ssl-cert-path=key.pem"), NULL, 78,
+            "--ssl-enabled: SSL_CERT_PATH key.pem: ");
+    for (int check = 0; check < 2; check++)
+        refused(ARGS("--ssl-enabled", "--ssl-key-path", certs.client_key, "--ssl-cert-path", certs.server,
+                     check ? "--check" : "--port=0"),
+                NULL, 78, "this key is not the certificate's");
+    certs_free(&certs);
     loads(ARGS("--ssl-enabled=no", "--ssl-key-path=none.pem"), NULL);
     assert_false(config.ssl_enabled);
 }
@@ -510,10 +575,10 @@ int main(void)
         cmocka_unit_test(test_typos),       cmocka_unit_test(test_development_secret),
         cmocka_unit_test(test_redis),       cmocka_unit_test(test_agent),
         cmocka_unit_test(test_limits),      cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_conformance), cmocka_unit_test(test_public_key),
-        cmocka_unit_test(test_check),       cmocka_unit_test(test_help),
-        cmocka_unit_test(test_documents),   cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_bool_flags),
+        cmocka_unit_test(test_tls_dates),   cmocka_unit_test(test_conformance),
+        cmocka_unit_test(test_public_key),  cmocka_unit_test(test_check),
+        cmocka_unit_test(test_help),        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_bool_flags),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

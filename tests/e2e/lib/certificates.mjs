@@ -32,5 +32,15 @@ export function certificates(t) {
     return `sha256//${openssl("dgst", "-sha256", "-binary", file(`${name}.der`)).toString("base64")}`;
   };
   const options = (name) => ({ key: readFileSync(file(`${name}.key`)), cert: readFileSync(file(`${name}.pem`)) });
-  return { file, pin, options, ca: () => readFileSync(file("ca.pem")) };
+  // The server's once more, with other dates: "20190101000000Z".
+  const dated = (name, from, to) => {
+    writeFileSync(file(`${name}.cnf`),
+      `[ca]\ndefault_ca=d\n[d]\ndatabase=${file("index")}\nserial=${file(`${name}.srl`)}\nnew_certs_dir=${file("")}\ncertificate=${file("ca.pem")}\n` +
+        `private_key=${file("ca.key")}\ndefault_md=sha256\npolicy=p\nx509_extensions=x\nrand_serial=yes\nunique_subject=no\n[p]\ncommonName=supplied\n[x]\nsubjectAltName=IP:127.0.0.1\n`);
+    writeFileSync(file("index"), "", { flag: "a" });
+    openssl("ca", "-batch", "-config", file(`${name}.cnf`), "-in", file("server.csr"), "-out", file(`${name}.pem`),
+      "-startdate", from, "-enddate", to, "-notext");
+    return { key: readFileSync(file("server.key")), cert: readFileSync(file(`${name}.pem`)) };
+  };
+  return { file, pin, options, dated, ca: () => readFileSync(file("ca.pem")) };
 }
