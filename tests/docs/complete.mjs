@@ -9,8 +9,10 @@
 // - docs/README.md leads to every document, every decision in docs/adr has a number of its own, and no page's text
 //   speaks of a place that only its writer had.
 // The last line is "N passed, N failed, N skipped".
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -64,15 +66,22 @@ function metricsOf(...flagsOfServer) {
     child.stdout.on('data', async (data) => {
       const url = String(data).match(/listening on (\S+)/)?.[1];
       if (!url) return;
-      const text = await (await fetch(`${url}/metrics/prometheus`)).text();
-      child.removeAllListeners('exit');
-      child.kill('SIGTERM');
-      done(text);
+      get(`${url}/metrics/prometheus`, { rejectUnauthorized: false, agent: false }, async (response) => {
+        const text = (await response.setEncoding('utf8').toArray()).join('');
+        child.removeAllListeners('exit');
+        child.kill('SIGTERM');
+        done(text);
+      }).on('error', fail);
     });
   });
 }
-// Nothing listens on port 1: the metrics of Redis and of an agent are there all the same.
-const exported = await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1', '--agent-url', 'http://127.0.0.1:1/');
+// Nothing listens on port 1: the metrics of Redis and of an agent are there all the same, and with TLS its certificate's.
+const folder = mkdtempSync(join(tmpdir(), 'aivo-docs-'));
+const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+const exported = await metricsOf('--redis-host', '127.0.0.1', '--redis-port', '1', '--agent-url', 'http://127.0.0.1:1/',
+  '--ssl-enabled', '--ssl-key-path', key, '--ssl-cert-path', certificate);
+rmSync(folder, { recursive: true });
 const metrics = [...exported.matchAll(/^# TYPE (\w+) (\w+)/gm)];
 check('docs/server.md has every metric', metrics.length < 15 ? [`only ${metrics.length} are exported`] :
   metrics.map(([, name]) => name).filter((name) => !named(server, name)));
