@@ -72,7 +72,7 @@ static enum aivo_status find_lane(struct aivo_outbox *o, const char *queue, int 
     if (status != AIVO_OK || !queue)
         return status;
     for (uint32_t i = 0; i < o->info.lane_count; i++) {
-        if (strcmp(o->info.lanes[i].name, queue) == 0)
+        if (*lane < 0 && strcmp(o->info.lanes[i].name, queue) == 0) /* "" is the first, and a free place */
             *lane = (int)i;
     }
     return *lane >= 0 ? AIVO_OK : aivo_error_set(err, AIVO_E_NOT_FOUND, 0, "the file has no queue '%.64s'", queue);
@@ -106,8 +106,11 @@ enum aivo_status aivo_outbox_queues(struct aivo_outbox *o, bool (*fn)(void *user
     if (!o)
         return is_null(err);
     enum aivo_status status = aivo_store_reader_lanes(o->reader, &o->info, err);
-    for (uint32_t i = 0; status == AIVO_OK && i < o->info.lane_count && fn(user, o->info.lanes[i].name); i++)
-        ;
+    for (uint32_t i = 0; status == AIVO_OK && i < o->info.lane_count; i++) {
+        bool named = i == 0 || *o->info.lanes[i].name;
+        if (named && !fn(user, o->info.lanes[i].name))
+            break;
+    }
     return status;
 }
 

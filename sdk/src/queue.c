@@ -191,41 +191,67 @@ static const struct aivo_queue_policy *policy_named(const struct aivo_queue_opti
     return NULL;
 }
 
-/* The lanes of the file, in their order, and behind them those that it does not know yet. A lane that the options do
- * not name any more is served as the default one is, so that nothing is left behind. */
+/* Where a name that the file does not know gets its place: one that is free, else one behind all others, else one that
+ * stands for nothing and is not named by the options. Less than 0: there is none. */
+static int place_for_name(const struct aivo_queue *q, const struct aivo_queue_options *o,
+                          const struct aivo_store_info *info)
+{
+    for (uint32_t i = 1; i < q->lane_count; i++) {
+        if (!*q->lanes[i].name)
+            return (int)i;
+    }
+    if (q->lane_count < AIVO_QUEUE_LANES_MAX)
+        return (int)q->lane_count;
+    for (uint32_t i = 1; i < info->lane_count; i++) {
+        if (info->lanes[i].unused && q->lanes[i].stored && !policy_named(o, q->lanes[i].name))
+            return (int)i;
+    }
+    return -1;
+}
+
+static enum aivo_status add_lane(struct aivo_queue *q, const struct aivo_queue_options *o,
+                                 const struct aivo_store_info *info, const struct aivo_queue_policy *policy,
+                                 struct aivo_error *err)
+{
+    const int place = place_for_name(q, o, info);
+    if (place < 0)
+        return aivo_error_set(err, AIVO_E_INVALID, 0,
+                              "option queue.queues: with those in the file that still hold messages they are more"
+                              " than %d",
+                              AIVO_QUEUE_LANES_MAX - 1);
+    struct lane *lane = &q->lanes[place];
+    q->lane_count += (uint32_t)place == q->lane_count;
+    aivo_delivery_destroy(lane->delivery, drop_held, NULL);
+    *lane = (struct lane){.stored = false};
+    memcpy(lane->name, policy->name, strnlen(policy->name, AIVO_STORE_NAME_MAX));
+    return init_lane(lane, o, policy) ? AIVO_OK : aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+}
+
+/* The lanes of the file, in their order, and those that it does not know yet. A lane that the options do not name any
+ * more is served as the default one is, so that nothing is left behind. */
 static enum aivo_status make_lanes(struct aivo_queue *q, const struct aivo_queue_options *o,
                                    const struct aivo_store_info *info, struct aivo_error *err)
 {
     struct aivo_queue_policy plain = default_policy(o);
+    enum aivo_status status = AIVO_OK;
     for (uint32_t i = 0; i < info->lane_count; i++) {
         struct lane *lane = &q->lanes[q->lane_count++];
         const struct aivo_queue_policy *policy = i > 0 ? policy_named(o, info->lanes[i].name) : NULL;
         memcpy(lane->name, info->lanes[i].name, sizeof lane->name);
-        lane->stored = true;
+        lane->stored = i == 0 || *lane->name;
         lane->pending = info->lanes[i].pending;
         lane->bytes = info->lanes[i].bytes;
         if (!init_lane(lane, o, policy ? policy : &plain))
             return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     }
-    for (size_t i = 0; i < o->queue_count; i++) {
+    for (size_t i = 0; status == AIVO_OK && i < o->queue_count; i++) {
         bool known = false;
         for (uint32_t k = 0; k < q->lane_count; k++)
             known |= strcmp(q->lanes[k].name, o->queues[i].name) == 0;
-        if (known)
-            continue;
-        if (q->lane_count == AIVO_QUEUE_LANES_MAX)
-            return aivo_error_set(err, AIVO_E_INVALID, 0,
-                                  "option queue.queues: with those already in the file they are"
-                                  " more than %d",
-                                  AIVO_QUEUE_LANES_MAX - 1);
-        struct lane *lane = &q->lanes[q->lane_count++];
-        size_t len = strnlen(o->queues[i].name, AIVO_STORE_NAME_MAX);
-        memcpy(lane->name, o->queues[i].name, len);
-        lane->name[len] = '\0';
-        if (!init_lane(lane, o, &o->queues[i]))
-            return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+        if (!known)
+            status = add_lane(q, o, info, &o->queues[i], err);
     }
-    return AIVO_OK;
+    return status;
 }
 
 /* The text that goes before an id. */

@@ -166,14 +166,16 @@ static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t la
     return status == AIVO_OK ? promote(q, t, lane, c->keyed ? c->order_key : NULL, err) : status;
 }
 
-/* A message goes without a word, because somebody asked for that. */
-static enum aivo_status purge_one(struct aivo_queue *q, struct tally *t, const struct chosen *c, struct aivo_error *err)
+/* A message goes without a word, because somebody asked for that. It is counted if it had not left meanwhile. */
+static enum aivo_status purge_one(struct aivo_queue *q, struct tally *t, const struct chosen *c, uint64_t *count,
+                                  struct aivo_error *err)
 {
     enum taken taken = take_chosen(q, t, c->lane, c->seq);
     if (taken == TAKEN_BY_THE_LOOP)
         return AIVO_OK;
     if (taken == TAKEN_NOT)
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    ++*count;
     t->lanes[c->lane].left++;
     t->lanes[c->lane].left_bytes += (int64_t)c->bytes;
     enum aivo_status status = q->store->remove(q->db, c->seq, err);
@@ -527,8 +529,7 @@ static enum aivo_status purge_some(struct aivo_queue *q, struct job *job, struct
     if (status == AIVO_OK && c.no_memory)
         status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
     for (size_t i = 0; status == AIVO_OK && i < c.count; i++)
-        status = purge_one(q, t, &c.at[i], err);
-    job->count += c.count;
+        status = purge_one(q, t, &c.at[i], &job->count, err);
     bool done = where->id || c.count < c.most || (where->limit > 0 && job->count >= where->limit);
     *seq = done ? 0 : c.last_seq;
     free(c.at);

@@ -397,6 +397,39 @@ static void test_unreadable_row(void **state)
     assert_int_equal(b->told_count, 1);
 }
 
+/* Rows that wait for what never comes: for an earlier one of their key that is not there, at a gate that there is not,
+ * in a queue that there is not, until the end of time. All are delivered, and a key stays in order. */
+static void test_waits_for_nothing(void **state)
+{
+    struct bench *b = *state;
+    const struct aivo_send keyed = {.size = sizeof keyed, .order_key = "key", .ttl_s = AIVO_TTL_OF_QUEUE};
+    bench_open(b);
+    for (int i = 1; i <= 8; i++) {
+        char args[16];
+        snprintf(args, sizeof args, "[%d]", i);
+        assert_int_equal(aivo_queue_send_ex(b->q, "event", args, i <= 3 ? &keyed : NULL, NULL, NULL), AIVO_OK);
+    }
+    bench_close(b);
+    sql(b->path, "UPDATE message SET gate = 1 WHERE seq = 1; UPDATE message SET gate = 7 WHERE seq IN (3, 4);"
+                 "UPDATE message SET gate = -1 WHERE seq = 5;"
+                 "UPDATE message SET gate = 2, due_ms = 9223372036854775807 WHERE seq = 6;"
+                 "UPDATE message SET lane = 77 WHERE seq = 7; UPDATE message SET lane = -1, gate = 1 WHERE seq = 8");
+    bench_open(b);
+    assert_int_equal(bench_pending(b), 8);
+    b->auto_answer = OK_ANSWER;
+    bench_connect(b);
+    bench_run_until(b, &b->told_count, 8);
+    assert_int_equal(bench_pending(b), 0);
+    assert_int_equal(b->sent_count, 8);
+    int of_key = 0;
+    for (size_t i = 0; i < 8; i++) {
+        int number = atoi(b->sent[i].args + 1);
+        assert_true(number > 3 || number == ++of_key);
+    }
+    assert_int_equal(of_key, 3);
+    assert_int_equal(b->notice_count, 0);
+}
+
 /* A second writer is refused, in the same process and in another, which is told the first one's id, also through a
  * symbolic link; a reader works beside the writer; after the close another may have it. */
 static void test_lock(void **state)
@@ -582,6 +615,7 @@ int main(void)
         TEST(test_foreign_database),
         TEST(test_newer_schema),
         TEST(test_unreadable_row),
+        TEST(test_waits_for_nothing),
         TEST(test_lock),
         TEST(test_out_of_reach),
         TEST(test_private),

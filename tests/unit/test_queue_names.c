@@ -221,17 +221,17 @@ static void test_child_outlives(void **state)
     if (pid == 0) {
         if (bench_try_open(b, &err) != AIVO_OK || aivo_queue_send(b->q, "event", "[1]", NULL, &err) != AIVO_OK)
             _exit(1);
-        child = fork();
-        if (child == 0) {
-            pause();
-            _exit(0);
+        if (fork() == 0) {
+            child = getpid();
+            if (write(ends[1], &child, sizeof child) != sizeof child)
+                _exit(2);
         }
-        if (write(ends[1], &child, sizeof child) != sizeof child)
-            _exit(2);
-        kill(getpid(), SIGKILL);
+        pause();
+        _exit(0);
     }
-    assert_int_equal(status_of(pid), -SIGKILL);
     assert_int_equal(read(ends[0], &child, sizeof child), sizeof child);
+    kill(pid, SIGKILL);
+    assert_int_equal(status_of(pid), -SIGKILL);
     close(ends[0]);
     close(ends[1]);
     enum aivo_status status = bench_try_open(b, &err);

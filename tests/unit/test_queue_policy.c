@@ -311,6 +311,92 @@ static void test_named_queues(void **state)
     assert_int_equal(bench_pending(b), 0);
 }
 
+/* Two named queues, of which the second alone is used: it is there after a restart, and the first can be used then. */
+static void test_second_name_first(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_queue_policy two[2];
+    struct aivo_send how;
+    for (int i = 0; i < 2; i++)
+        aivo_queue_policy_init(&two[i]);
+    two[0].name = "first";
+    two[1].name = "second";
+    b->options.queues = two;
+    b->options.queue_count = 2;
+    aivo_send_init(&how);
+    for (int round = 1; round <= 3; round++) {
+        bench_open(b);
+        bench_settle(b);
+        assert_int_equal(b->notice_count, 0);
+        how.queue = round == 2 ? "first" : "second";
+        assert_int_equal(try_send(b, "[1]", &how), AIVO_OK);
+        assert_int_equal(bench_pending(b), round);
+        bench_close(b);
+    }
+    b->options.queue_count = 1; /* the file knows both */
+    b->options.queues = &two[1];
+    bench_open(b);
+    assert_int_equal(aivo_queue_lane(b->q, "first"), 1);
+    assert_int_equal(aivo_queue_lane(b->q, "second"), 2);
+}
+
+/* A new name with each start, 40 times: those that stand for nothing any more give up their place. One that still holds
+ * a message, or a dead letter, never does; when all do the next is refused. */
+static void test_names_pile_up(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_queue_policy one;
+    struct aivo_send how;
+    struct aivo_error err;
+    char name[16];
+    aivo_queue_policy_init(&one);
+    aivo_send_init(&how);
+    one.name = how.queue = name;
+    one.max_retries = 1;
+    b->options.max_dead = 10;
+    b->options.queues = &one;
+    b->options.queue_count = 1;
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "name %d", i);
+        bench_open(b);
+        assert_int_equal(try_send(b, i == 3 ? "[\"kept\"]" : "[\"gone\"]", &how), AIVO_OK);
+        if (i == 5) {
+            bench_connect(b);
+            bench_settle(b);
+            for (size_t k = 0; k < b->sent_count; k++) {
+                if (strstr(b->sent[k].args, "gone"))
+                    bench_answer(b, b->sent[k].ticket, "[{\"error\":\"no\"}]");
+            }
+            bench_settle(b);
+            bench_disconnect(b);
+        } else if (i != 3) {
+            const struct aivo_queue_where where = {.lane = aivo_queue_lane(b->q, name)};
+            assert_int_equal(aivo_queue_purge_where(b->q, true, &where, NULL, &err), AIVO_OK);
+        }
+        bench_close(b);
+    }
+    struct aivo_queue_stats stats;
+    snprintf(name, sizeof name, "name 3");
+    bench_open(b);
+    aivo_queue_stats(b->q, &stats);
+    assert_int_equal(stats.pending, 1);
+    assert_int_equal(stats.dead, 1);
+    assert_true(aivo_queue_lane(b->q, "name 3") > 0 && aivo_queue_lane(b->q, "name 5") > 0);
+    assert_true(aivo_queue_lane(b->q, "name 39") > 0 && aivo_queue_lane(b->q, "name 38") < 0);
+    bench_close(b);
+    for (int i = 100; i < 120; i++) {
+        snprintf(name, sizeof name, "name %d", i);
+        enum aivo_status status = bench_try_open(b, &err);
+        if (i < 113) {
+            assert_int_equal(status, AIVO_OK);
+            assert_int_equal(try_send(b, "[1]", &how), AIVO_OK);
+            bench_close(b);
+        } else {
+            assert_int_equal(status, AIVO_E_INVALID);
+        }
+    }
+}
+
 /* No file at all. */
 static void test_memory_only(void **state)
 {
@@ -458,6 +544,42 @@ static void test_rate_limit_for_all(void **state)
     bench_run_until(b, &b->sent_count, 3);
 }
 
+static struct bench *racing;
+
+/* The loop sends all and hears their answers, after they were chosen and before they are taken. */
+static enum aivo_status matching_then_delivered(struct aivo_store_db *db, const struct aivo_store_match *match,
+                                                aivo_store_ref_fn fn, void *user, struct aivo_error *err)
+{
+    enum aivo_status status = aivo_store_sqlite.matching(db, match, fn, user, err);
+    racing->auto_answer = OK_ANSWER;
+    bench_connect(racing);
+    bench_step(racing);
+    return status;
+}
+
+/* Messages that are purged are delivered at that moment: counted as delivered, not as purged as well. */
+static void test_purge_races(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_store store = aivo_store_sqlite;
+    const struct aivo_queue_where all = {.lane = -1};
+    struct aivo_error err;
+    uint64_t count = 99;
+    store.matching = matching_then_delivered;
+    b->store = &store;
+    racing = b;
+    bench_open(b);
+    for (int i = 0; i < 3; i++)
+        put(b, "[1]", 0, NULL, NULL);
+    bench_settle(b);
+    assert_int_equal(aivo_queue_purge_where(b->q, true, &all, &count, &err), AIVO_OK);
+    bench_settle(b);
+    assert_int_equal(b->told_count, 3);
+    assert_int_equal(count, 0);
+    assert_int_equal(bench_pending(b), 0);
+    bench_close(b);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
@@ -472,7 +594,10 @@ int main(void)
         TEST(test_drop_priority),
         TEST(test_bytes),
         TEST(test_collapse),
+        TEST(test_purge_races),
         TEST(test_named_queues),
+        TEST(test_second_name_first),
+        TEST(test_names_pile_up),
         TEST(test_memory_only),
         TEST(test_dead_letters),
         TEST(test_message_id),

@@ -75,9 +75,10 @@ enum aivo_store_choice { AIVO_STORE_SKIP, AIVO_STORE_TAKE, AIVO_STORE_STOP };
 typedef enum aivo_store_choice (*aivo_store_ref_fn)(void *user, const struct aivo_store_ref *ref);
 
 struct aivo_store_lane {
-    char name[AIVO_STORE_NAME_MAX + 1];
-    uint64_t pending; /* waiting messages */
-    uint64_t bytes;   /* of their events and arguments */
+    char name[AIVO_STORE_NAME_MAX + 1]; /* "" behind the first: the place is free */
+    bool unused;                        /* nothing is in it; found out only where no place is free */
+    uint64_t pending;                   /* waiting messages */
+    uint64_t bytes;                     /* of their events and arguments */
 };
 
 /* What a file held when it was opened. */
@@ -107,6 +108,7 @@ struct aivo_store {
     enum aivo_status (*begin)(struct aivo_store_db *db, struct aivo_error *err);
     enum aivo_status (*commit)(struct aivo_store_db *db, struct aivo_error *err);
     void (*rollback)(struct aivo_store_db *db);
+    /* One that is free or unused. */
     enum aivo_status (*name_lane)(struct aivo_store_db *db, uint32_t lane, const char *name, struct aivo_error *err);
     enum aivo_status (*insert)(struct aivo_store_db *db, const struct aivo_store_row *row, struct aivo_error *err);
     enum aivo_status (*remove)(struct aivo_store_db *db, int64_t seq, struct aivo_error *err);

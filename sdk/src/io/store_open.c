@@ -178,12 +178,14 @@ enum aivo_status aivo_sql_lane_names(struct aivo_store_db *db, struct aivo_store
     info->lane_count = 1;
     while ((code = sqlite3_step(s)) == SQLITE_ROW && status == AIVO_OK) {
         const char *name = (const char *)sqlite3_column_text(s, 1);
-        if (sqlite3_column_int64(s, 0) != info->lane_count || info->lane_count == AIVO_STORE_LANES_MAX || !name ||
-            strlen(name) > AIVO_STORE_NAME_MAX)
+        const int64_t id = sqlite3_column_int64(s, 0);
+        if (id >= AIVO_STORE_LANES_MAX || !name || strlen(name) > AIVO_STORE_NAME_MAX) {
             status =
                 aivo_error_set(err, AIVO_E_CORRUPT, 0, "the queue's file %s is damaged: its list of queues", db->path);
-        else
-            memcpy(info->lanes[info->lane_count++].name, name, strlen(name) + 1);
+        } else {
+            memcpy(info->lanes[id].name, name, strlen(name) + 1);
+            info->lane_count = (uint32_t)id + 1;
+        }
     }
     if (status == AIVO_OK && code != SQLITE_DONE)
         status = aivo_sql_failure(db, "read", err);
@@ -213,11 +215,44 @@ enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info
     return status;
 }
 
+static enum aivo_status mark_used(struct aivo_store_db *db, const char *query, struct aivo_store_info *info,
+                                  struct aivo_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int code;
+    if (sqlite3_prepare_v2(db->sql, query, -1, &s, NULL) != SQLITE_OK)
+        return aivo_sql_damaged(db, err);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t lane = sqlite3_column_int64(s, 0);
+        if (lane >= 0 && lane < AIVO_STORE_LANES_MAX)
+            info->lanes[lane].unused = false;
+    }
+    enum aivo_status status = code == SQLITE_DONE ? AIVO_OK : aivo_sql_failure(db, "read", err);
+    sqlite3_finalize(s);
+    return status;
+}
+
+/* Names pile up, as nobody takes one back. Where no place is left: which ones stand for nothing. */
+static enum aivo_status find_unused(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
+{
+    for (uint32_t i = 1; i < AIVO_STORE_LANES_MAX; i++) {
+        if (!*info->lanes[i].name)
+            return AIVO_OK;
+    }
+    for (uint32_t i = 1; i < AIVO_STORE_LANES_MAX; i++)
+        info->lanes[i].unused = info->lanes[i].pending == 0;
+    enum aivo_status status = mark_used(
+        db, "SELECT DISTINCT lane FROM message INDEXED BY message_departed WHERE fate IS NOT NULL", info, err);
+    return status == AIVO_OK ? mark_used(db, "SELECT DISTINCT lane FROM dead", info, err) : status;
+}
+
 enum aivo_status aivo_sql_info(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err)
 {
     int64_t departed, newest[2], clock[2], dead[2];
     *info = (struct aivo_store_info){.lane_count = 1};
     enum aivo_status status = aivo_sql_lanes(db, info, err);
+    if (status == AIVO_OK)
+        status = find_unused(db, info, err);
     if (status == AIVO_OK)
         status = aivo_sql_ask(db, "SELECT COUNT(*) FROM message INDEXED BY message_departed WHERE fate IS NOT NULL",
                               &departed, 1, err);
@@ -253,9 +288,10 @@ static enum aivo_status prepare(struct aivo_store_db *db, struct aivo_error *err
 }
 
 /* AIVO_E_CORRUPT and not *foreign: the file is to be moved aside. */
-static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_info *info, bool *foreign,
+static enum aivo_status open_sql(struct aivo_store_db *db, int64_t unix_ms, struct aivo_store_info *info, bool *foreign,
                                  struct aivo_error *err)
 {
+    struct aivo_error repair = {.status = AIVO_OK};
     bool empty = false;
     *foreign = false;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -280,6 +316,11 @@ static enum aivo_status open_sql(struct aivo_store_db *db, struct aivo_store_inf
         status = aivo_sql_execute(db, to_second, err);
     if (status == AIVO_OK)
         status = prepare(db, err);
+    /* What cannot be put right now (a full disk) is at the next opening. */
+    if (status == AIVO_OK && !empty && aivo_sql_repair(db, unix_ms, &repair) == AIVO_E_CORRUPT) {
+        status = AIVO_E_CORRUPT;
+        *err = repair;
+    }
     if (status == AIVO_OK)
         status = aivo_sql_info(db, info, err);
     return status;
@@ -289,7 +330,7 @@ enum aivo_status aivo_sql_open_scratch(struct aivo_store_db *db, struct aivo_err
 {
     struct aivo_store_info info;
     bool foreign;
-    enum aivo_status status = open_sql(db, &info, &foreign, err);
+    enum aivo_status status = open_sql(db, 0, &info, &foreign, err);
     /* No log: the room on the disk may be short, and a file that is not whole is made again. */
     return status == AIVO_OK ? aivo_sql_execute(db, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF", err)
                              : status;
@@ -327,7 +368,7 @@ static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, st
     tell_replaced(db, &r, why->code, notice);
     status = aivo_store_file_identify(db->path, &db->file, err);
     if (status == AIVO_OK)
-        status = open_sql(db, info, &foreign, err);
+        status = open_sql(db, unix_ms, info, &foreign, err);
     info->salvaged = r.saved;
     return status;
 }
@@ -365,7 +406,7 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
     if (status == AIVO_OK && path)
         status = claim(db, unix_ms, notice, &why);
     if (status == AIVO_OK)
-        status = open_sql(db, info, &foreign, &why);
+        status = open_sql(db, unix_ms, info, &foreign, &why);
     if (status == AIVO_E_CORRUPT && !foreign && path) {
         struct aivo_error damage = why;
         status = begin_anew(db, unix_ms, info, &damage, notice, &why);

@@ -16,7 +16,7 @@ struct salvage {
     struct aivo_store_db *from, *into;
     const char *range, *point, *greatest;
     bool dead;
-    uint32_t lanes; /* of the new file */
+    bool lanes[AIVO_STORE_LANES_MAX]; /* the new file has them */
     uint64_t saved;
     int64_t last_seq;         /* the greatest that was brought */
     struct aivo_error failed; /* the new file could not be written, or the old one not be read for another reason */
@@ -69,7 +69,7 @@ static bool bring(struct salvage *s, sqlite3_stmt *found)
         return true;
     if (row.unreadable) /* what is left of it is told */
         row.fate = AIVO_FATE_UNREADABLE;
-    if (row.lane >= s->lanes)
+    if (!s->lanes[row.lane])
         row.lane = 0;
     if (row.seq > AIVO_SQL_SEQ_MAX) /* its number is damaged: it comes behind what was before it */
         row.seq = s->last_seq + 1;
@@ -146,16 +146,14 @@ static void bring_lanes(struct salvage *s)
 {
     struct aivo_store_info info = {0};
     struct aivo_error ignored;
-    s->lanes = 1;
+    s->lanes[0] = true;
     if (aivo_sql_lane_names(s->from, &info, &ignored) != AIVO_OK) {
         passes(s);
         return;
     }
-    for (uint32_t i = 1; i < info.lane_count; i++) {
-        if (aivo_store_sqlite.name_lane(s->into, i, info.lanes[i].name, &s->failed) != AIVO_OK)
-            return;
-        s->lanes++;
-    }
+    for (uint32_t i = 1; i < info.lane_count && s->failed.status == AIVO_OK; i++)
+        s->lanes[i] =
+            *info.lanes[i].name && aivo_store_sqlite.name_lane(s->into, i, info.lanes[i].name, &s->failed) == AIVO_OK;
 }
 
 static void bring_all(struct salvage *s, int64_t version)
@@ -199,7 +197,7 @@ static enum aivo_status salvage_once(struct aivo_store_db *into, const char *pat
                                      struct aivo_error *err)
 {
     struct aivo_store_db from = {.path = (char *)path};
-    struct salvage s = {.from = &from, .into = into, .lanes = 1, .failed = {.status = AIVO_OK}};
+    struct salvage s = {.from = &from, .into = into, .lanes = {true}, .failed = {.status = AIVO_OK}};
     int64_t version = 0;
     bool readable = open_damaged(&s, path, &version);
     if (readable && aivo_store_sqlite.begin(into, &s.failed) == AIVO_OK) {

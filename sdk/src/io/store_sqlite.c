@@ -10,7 +10,7 @@ const char *const aivo_sql_statements[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [NAME_LANE] = "INSERT INTO lane(id, name) VALUES(?1, ?2)",
+    [NAME_LANE] = "INSERT OR REPLACE INTO lane(id, name) VALUES(?1, ?2)",
     [INSERT] =
         "INSERT INTO message(seq, id, created_ms, clock_ms, expires_ms, bytes, attempts, event, args, lane, gate,"
         " priority, order_key, collapse_key, fate, last_error, due_ms)"

@@ -99,6 +99,9 @@ enum aivo_status aivo_sql_info(struct aivo_store_db *db, struct aivo_store_info 
 /* A new file that only has to be whole when it is closed and synced. */
 enum aivo_status aivo_sql_open_scratch(struct aivo_store_db *db, struct aivo_error *err);
 
+/* store_repair.c: whoever waits for what never comes. */
+enum aivo_status aivo_sql_repair(struct aivo_store_db *db, int64_t unix_ms, struct aivo_error *err);
+
 /* store_salvage.c: brings what can be read of a damaged file into PATH-salvage. *saved: messages and dead letters.
  * Nobody has the file open; it stays as it is. */
 enum aivo_status aivo_sql_salvage(const char *path, uint64_t *saved, struct aivo_error *err);
