@@ -9,6 +9,7 @@
 #include <aivo/aivo.h>
 #include <glib/gi18n.h>
 
+#define USAGE           64  /* the exit status, as in sysexits.h */
 #define TUNING_DELAY_MS 800 /* a slider that is dragged begins everything anew once, not at every step */
 
 struct _AivoApplication {
@@ -185,6 +186,11 @@ static void slept(AivoSleepWatch *watch, gboolean asleep, AivoApplication *self)
 static void startup(GApplication *application)
 {
     AivoApplication *self = AIVO_APPLICATION(application);
+    if (!gtk_init_check()) { /* GTK's own complaint names no way out */
+        g_printerr(
+            _("aivo-monitor: there is no display to open a window on. aivo-monitor --diagnose URL needs none.\n"));
+        exit(EXIT_FAILURE);
+    }
     G_APPLICATION_CLASS(aivo_application_parent_class)->startup(application);
     gtk_window_set_default_icon_name(AIVO_APPLICATION_ID);
     self->secrets = aivo_secrets_new();
@@ -241,6 +247,43 @@ static const GOptionEntry entries[] = {
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
+/* As GOption takes them, but with the exit status and the name that the other programs have. */
+int aivo_application_check_usage(int argc, char **argv)
+{
+    gboolean yes;
+    g_autofree char *text = NULL;
+    GOptionEntry own[G_N_ELEMENTS(entries) + 4] = {
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &yes, NULL, NULL},
+        {"help-all", 0, 0, G_OPTION_ARG_NONE, &yes, NULL, NULL},
+        {"help-gapplication", 0, 0, G_OPTION_ARG_NONE, &yes, NULL, NULL},
+        {"gapplication-service", 0, 0, G_OPTION_ARG_NONE, &yes, NULL, NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
+        own[4 + i] = entries[i];
+        own[4 + i].arg_data = entries[i].arg == G_OPTION_ARG_NONE ? (gpointer)&yes : (gpointer)&text;
+    }
+    for (int i = 2; i < argc; i++)
+        if (g_str_equal(argv[i], "--diagnose")) {
+            g_printerr("aivo-monitor: --diagnose must come first: aivo-monitor --diagnose URL …\n");
+            return USAGE;
+        }
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+    GStrv args = g_new0(char *, (gsize)argc + 1);
+    for (int i = 0; i < argc; i++)
+        args[i] = g_strdup(argv[i]);
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_add_main_entries(context, own, NULL);
+    gboolean fine = g_option_context_parse_strv(context, &args, &error);
+    if (!fine)
+        g_printerr("aivo-monitor: %s\n", error->message);
+    else if (args[0] && args[1])
+        g_printerr("aivo-monitor: “%s” is no option; an address goes after --url\n", args[1]);
+    fine = fine && !(args[0] && args[1]);
+    g_strfreev(args);
+    return fine ? 0 : USAGE;
+}
+
 static gint handle_local_options(GApplication *application, GVariantDict *options)
 {
     (void)application;
@@ -255,7 +298,7 @@ static gint handle_local_options(GApplication *application, GVariantDict *option
         g_autofree char *problem = aivo_profile_problem(profile, AIVO_FIELD_URL);
         if (problem) {
             g_printerr("aivo-monitor: --url: %s\n", problem);
-            return 64;
+            return USAGE;
         }
     }
     return -1;

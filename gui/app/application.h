@@ -23,6 +23,8 @@ AivoSecrets *aivo_application_get_secrets(AivoApplication *app);
 AivoMonitor *aivo_application_get_monitor(AivoApplication *app);
 AivoConnectionList *aivo_application_get_list(AivoApplication *app);
 
+/* 0, or what the program ends with after it has said what is wrong with its options. */
+int aivo_application_check_usage(int argc, char **argv);
 /* Opens the window, or brings it to the front; with the connection of this id if there is one (may be NULL). */
 void aivo_application_show(AivoApplication *app, const char *id);
 /* Instead of it the small one. */

@@ -8,6 +8,7 @@ struct _AivoConnectionList {
     AivoSecrets *secrets;
     GListStore *store;
     char *path;
+    GHashTable *troubles; /* titles of those that were told */
     gboolean loaded;
 };
 
@@ -33,6 +34,7 @@ static void finalize(GObject *object)
     g_clear_object(&self->secrets);
     g_object_unref(self->store);
     g_free(self->path);
+    g_hash_table_unref(self->troubles);
     G_OBJECT_CLASS(aivo_connection_list_parent_class)->finalize(object);
 }
 
@@ -50,6 +52,7 @@ static void aivo_connection_list_init(AivoConnectionList *self)
 {
     self->store = g_list_store_new(AIVO_TYPE_CONNECTION);
     self->path = aivo_profile_store_path();
+    self->troubles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 AivoConnectionList *aivo_connection_list_new(AivoMonitor *monitor, AivoSecrets *secrets)
@@ -73,6 +76,16 @@ gboolean aivo_connection_list_is_loaded(AivoConnectionList *self)
 static void say(AivoConnectionList *self, const char *text)
 {
     g_signal_emit(self, notice_signal, 0, text);
+}
+
+/* A full disk troubles every connection: once of each kind is enough until the program ends; the logs have them all. */
+static void trouble(AivoConnection *connection, const char *title, const char *detail, AivoConnectionList *self)
+{
+    (void)connection;
+    if (!g_hash_table_add(self->troubles, g_strdup(title)))
+        return;
+    g_autofree char *text = g_strdup_printf("%s: %s", title, detail);
+    say(self, text);
 }
 
 /* ------------------------------------------------------------------- file */
@@ -102,6 +115,7 @@ static void save(AivoConnectionList *self)
 static AivoConnection *append(AivoConnectionList *self, const AivoProfile *profile)
 {
     g_autoptr(AivoConnection) connection = aivo_connection_new(profile);
+    g_signal_connect_object(connection, "trouble", G_CALLBACK(trouble), self, 0);
     g_list_store_append(self->store, connection);
     return connection; /* the store has it */
 }

@@ -30,6 +30,7 @@ enum {
 };
 
 static GParamSpec *props[PROP_COUNT];
+static guint trouble_signal;
 
 G_DEFINE_FINAL_TYPE(AivoConnection, aivo_connection, G_TYPE_OBJECT)
 
@@ -97,6 +98,8 @@ static void aivo_connection_class_init(AivoConnectionClass *class)
     props[PROP_STATUS] = g_param_spec_string("status", NULL, NULL, NULL, read);
     props[PROP_QUEUE_CHANGED] = g_param_spec_uint("queue-changed", NULL, NULL, 0, G_MAXUINT, 0, read);
     g_object_class_install_properties(object_class, PROP_COUNT, props);
+    trouble_signal = g_signal_new("trouble", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                  G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
 }
 
 static void aivo_connection_init(AivoConnection *self)
@@ -287,4 +290,10 @@ void aivo_connection_log(AivoConnection *self, AivoEventKind kind, AivoEventTone
                          const char *detail)
 {
     aivo_event_log_add(self->log, g_get_real_time() / 1000, kind, tone, title, detail);
+}
+
+void aivo_connection_trouble(AivoConnection *self, const char *title, const char *detail)
+{
+    aivo_connection_log(self, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, title, detail);
+    g_signal_emit(self, trouble_signal, 0, title, detail);
 }

@@ -59,6 +59,8 @@ void aivo_connection_set_quality(AivoConnection *connection, const struct aivo_q
 void aivo_connection_set_queue(AivoConnection *connection, const AivoQueueFigures *figures);
 void aivo_connection_log(AivoConnection *connection, AivoEventKind kind, AivoEventTone tone, const char *title,
                          const char *detail);
+/* Into the log, and told by the signal "trouble" (title, detail): somebody must see to it. */
+void aivo_connection_trouble(AivoConnection *connection, const char *title, const char *detail);
 
 G_END_DECLS
 #endif

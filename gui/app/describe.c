@@ -100,6 +100,25 @@ char *aivo_describe_causes(const struct aivo_quality *quality)
     return out ? g_string_free(out, FALSE) : NULL;
 }
 
+char *aivo_describe_sentence(const char *text)
+{
+    /* Not where a name, an address or a file begins it. */
+    size_t word = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz'") : 0;
+    char *sentence = g_strdup(text);
+    if (word && strchr(" ,;", text[word]))
+        sentence[0] = g_ascii_toupper(sentence[0]);
+    return sentence;
+}
+
+char *aivo_describe_trouble(const char *text)
+{
+    static const char *const full[] = {"disk full", "disk is full", "No space left", "quota exceeded"};
+    for (size_t i = 0; i < G_N_ELEMENTS(full); i++)
+        if (strstr(text, full[i]))
+            return g_strdup(_("The disk is full. Make room on it, then start Aivo Monitor again."));
+    return aivo_describe_sentence(text);
+}
+
 char *aivo_describe_bytes(guint64 bytes)
 {
     return g_format_size(bytes);

@@ -19,6 +19,10 @@ char *aivo_describe_span(gint64 ms);
 char *aivo_describe_time(gint64 time_ms);
 /* "Why is the level what it is": its causes in words, most first; NULL: nothing took points off. */
 char *aivo_describe_causes(const struct aivo_quality *quality);
+/* The text with a capital where a word begins it. NULL: NULL. */
+char *aivo_describe_sentence(const char *text);
+/* What a failed file operation says, for people: of a full disk, that. */
+char *aivo_describe_trouble(const char *text);
 /* "96 B", "4.0 kB". */
 char *aivo_describe_bytes(guint64 bytes);
 /* What is wrong with this text as an event's arguments, which are a JSON array, and where; NULL: nothing. */

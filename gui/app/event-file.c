@@ -166,10 +166,10 @@ static GPtrArray *read_locked(AivoEventFile *file, guint days, char **notice)
     g_autoptr(GPtrArray) events = load(file, &why);
     if (!events) {
         g_autofree char *aside = aivo_put_aside(file->path);
-        *notice =
-            aside ? g_strdup_printf(_("The file of events was damaged (%s). It was put aside as %s; a new one begins."),
-                                    why, aside)
-                  : g_strdup_printf(_("No events are kept: %s"), why);
+        *notice = aside ? g_strdup_printf(
+                              _("The file of events was damaged: it was put aside as %s, and a new one begins (%s)"),
+                              aside, why)
+                        : g_strdup_printf(_("No events are kept: %s"), why);
         file->closed = !aside;
         file->lines = 0;
         return NULL;

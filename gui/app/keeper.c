@@ -117,8 +117,7 @@ static void pruned(GObject *source, GAsyncResult *result, gpointer user)
     g_autoptr(AivoConnection) connection = user;
     g_autoptr(GError) error = NULL;
     if (!aivo_recorder_prune_finish(result, &error))
-        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Old history could not be deleted"),
-                            error->message);
+        aivo_connection_trouble(connection, _("Old history could not be deleted"), error->message);
 }
 
 /* Where nothing is kept, nobody has the files, and what they still hold goes. */

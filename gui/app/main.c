@@ -18,6 +18,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--diagnose") == 0)
         return cli_diagnose_main(argc - 2, argv + 2);
     setlocale(LC_ALL, "");
+    int usage = aivo_application_check_usage(argc, argv);
+    if (usage)
+        return usage;
     g_set_application_name("Aivo Monitor");
     g_autoptr(GSettings) settings = aivo_settings_open();
     if (!settings) {

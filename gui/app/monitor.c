@@ -1,4 +1,5 @@
 #include "monitor.h"
+#include "describe.h"
 #include "keeper.h"
 #include "link-options.h"
 #include "narrator.h"
@@ -192,7 +193,7 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
     struct link *link = user;
     if (link->ended)
         return;
-    const char *reason = error && error->status != AIVO_OK ? error->message : NULL;
+    g_autofree char *reason = error && error->status != AIVO_OK ? aivo_describe_sentence(error->message) : NULL;
     aivo_narrate_state(link->connection, (AivoLinkState)from, (AivoLinkState)to, reason,
                        aivo_connection_get_since(link->connection));
     char sid[128] = "";
@@ -233,7 +234,7 @@ static void on_notice(struct aivo_client *client, const struct aivo_error *error
     (void)client;
     struct link *link = user;
     if (!link->ended)
-        aivo_narrate_notice(link->connection, error->message);
+        aivo_narrate_notice(link->connection, error->status, error->message);
 }
 
 static void on_moved(struct aivo_client *client, const struct aivo_queued *message, const char *answer, void *user)
@@ -358,7 +359,7 @@ static void make_client(struct opening *opening, struct aivo_history *history)
     }
     enum aivo_status status = aivo_client_create(&options, &client, &error);
     if (opening->queue_path && (status == AIVO_E_LOCKED || status == AIVO_E_STORE || status == AIVO_E_CORRUPT)) {
-        g_ptr_array_add(opening->notices, g_strdup_printf(_("Without its queue: %s"), error.message));
+        g_ptr_array_add(opening->notices, g_strdup_printf(_("There is no offline queue: %s"), error.message));
         options.queue.path = NULL;
         status = aivo_client_create(&options, &client, &error);
     }
@@ -449,8 +450,7 @@ static void opened(GObject *source, GAsyncResult *result, gpointer user)
     if (opening->events && opening->load)
         take_events(link->connection, opening->events);
     for (guint i = 0; i < opening->notices->len; i++)
-        aivo_connection_log(link->connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Notice"),
-                            g_ptr_array_index(opening->notices, i));
+        aivo_narrate_trouble(link->connection, g_ptr_array_index(opening->notices, i));
     if (opening->points)
         take_history(link->connection, opening->points);
     aivo_keeper_prune(link->monitor->keeper, link->connection);

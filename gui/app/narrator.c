@@ -1,6 +1,7 @@
 #include "narrator.h"
 #include "describe.h"
 #include <glib/gi18n.h>
+#include <string.h>
 
 static void connected(AivoConnection *connection, AivoLinkState from, gint64 since_ms)
 {
@@ -54,12 +55,23 @@ void aivo_narrate_level(AivoConnection *connection, enum aivo_level from, const 
     aivo_connection_log(connection, AIVO_EVENT_LEVEL, tone, title, detail);
 }
 
-void aivo_narrate_notice(AivoConnection *connection, const char *text)
+void aivo_narrate_notice(AivoConnection *connection, enum aivo_status status, const char *text)
 {
-    if (aivo_connection_get_state(connection) == AIVO_LINK_RECONNECTING)
-        aivo_connection_log(connection, AIVO_EVENT_DROP, AIVO_TONE_WARNING, _("Another attempt failed"), text);
+    g_autofree char *title = aivo_describe_sentence(aivo_strerror(status)), *detail = aivo_describe_trouble(text);
+    if (status == AIVO_E_STORE || status == AIVO_E_LOCKED || status == AIVO_E_CORRUPT)
+        aivo_connection_trouble(connection, title, detail);
+    else if (aivo_connection_get_state(connection) == AIVO_LINK_RECONNECTING)
+        aivo_connection_log(connection, AIVO_EVENT_DROP, AIVO_TONE_WARNING, _("Another attempt failed"), detail);
     else
-        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, _("Notice"), text);
+        aivo_connection_log(connection, AIVO_EVENT_NOTICE, AIVO_TONE_WARNING, title, detail);
+}
+
+void aivo_narrate_trouble(AivoConnection *connection, const char *text)
+{
+    const char *colon = strstr(text, ": ");
+    g_autofree char *head = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
+    g_autofree char *detail = aivo_describe_trouble(colon ? colon + 2 : text);
+    aivo_connection_trouble(connection, head ? head : _("Something needs your attention"), detail);
 }
 
 void aivo_narrate_message(AivoConnection *connection, AivoMessageLoss loss, const char *event, const char *why)

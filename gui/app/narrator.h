@@ -3,6 +3,7 @@
 #define AIVO_APP_NARRATOR_H
 
 #include "connection.h"
+#include <aivo/error.h>
 
 G_BEGIN_DECLS
 
@@ -12,8 +13,10 @@ void aivo_narrate_state(AivoConnection *connection, AivoLinkState from, AivoLink
 /* The level changed while connected. */
 void aivo_narrate_level(AivoConnection *connection, enum aivo_level from, const struct aivo_quality *quality);
 
-/* Something that changes no state: a further attempt that failed, or a file that was put aside. */
-void aivo_narrate_notice(AivoConnection *connection, const char *text);
+/* Something that changes no state, of this kind: a further attempt that failed, a file that cannot be written. */
+void aivo_narrate_notice(AivoConnection *connection, enum aivo_status status, const char *text);
+/* Something that somebody must see to, "What: why": into the log with that as its title, and before people's eyes. */
+void aivo_narrate_trouble(AivoConnection *connection, const char *text);
 
 typedef enum {
     AIVO_LOSS_OF_DEAD,

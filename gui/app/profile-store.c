@@ -33,14 +33,16 @@ char *aivo_put_aside(const char *path)
     return NULL;
 }
 
-/* A copy beside the file: what could be read goes on, what could not is not lost at the next write. */
-static void keep_copy(const char *path, const char *text, gsize len, GPtrArray *notices)
+/* What could be read goes on, without the rest: that would be complained of at every start. It is kept beside. */
+static void write_anew(const char *path, AivoProfileStoreContent *content)
 {
     g_autofree char *name = aivo_put_aside(path);
     if (!name)
         return;
-    g_file_set_contents_full(path, text, (gssize)len, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
-    g_ptr_array_add(notices, g_strdup_printf(_("The file as it was is kept as %s."), name));
+    if (aivo_profile_store_write(path, content->profiles, NULL))
+        g_ptr_array_add(content->notices, g_strdup_printf(_("The file as it was is kept as %s."), name));
+    else
+        g_rename(name, path); /* as it was, for a better time */
 }
 
 static void read_groups(GKeyFile *file, AivoProfileStoreContent *content)
@@ -85,7 +87,7 @@ AivoProfileStoreContent *aivo_profile_store_read(const char *path)
     }
     read_groups(file, content);
     if (content->notices->len)
-        keep_copy(path, text, len, content->notices);
+        write_anew(path, content);
     return content;
 }
 

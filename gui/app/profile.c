@@ -3,7 +3,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#define GROUP_PREFIX "connection "
+#define GROUP_PREFIX   "connection "
+#define HOST_LABEL_MAX 63
 
 /* By hand: G_DEFINE_BOXED_TYPE is no ISO C. */
 GType aivo_profile_get_type(void)
@@ -131,6 +132,28 @@ static gboolean has_scheme(const char *url, const char *const *schemes)
     return FALSE;
 }
 
+/* What it would be with a scheme, where it would be an address then. */
+static char *with_scheme(const char *url, const char *const *schemes, const char *say_schemes)
+{
+    g_autofree char *plain = g_strconcat("http://", url, NULL);
+    gboolean secure = !on_loopback(plain) && g_strv_contains(schemes, "https");
+    g_autofree char *whole = g_strconcat(secure ? "https://" : "http://", url, NULL);
+    g_autoptr(GUri) uri = g_uri_parse(whole, G_URI_FLAGS_NONE, NULL);
+    if (!uri || !g_uri_get_host(uri) || !*g_uri_get_host(uri))
+        return g_strdup(say_schemes);
+    /* Translators: what an address must begin with, and what was probably meant. */
+    return g_strdup_printf(_("%s: perhaps %s"), say_schemes, whole);
+}
+
+/* Names are looked up in pieces of 63 bytes at most. */
+static gboolean has_long_label(const char *host)
+{
+    for (size_t len; *host; host += len + (host[len] != '\0'))
+        if ((len = strcspn(host, ".")) > HOST_LABEL_MAX)
+            return TRUE;
+    return FALSE;
+}
+
 static char *problem_of_url(const char *url, const char *const *schemes, const char *say_schemes)
 {
     if (!*url)
@@ -139,7 +162,7 @@ static char *problem_of_url(const char *url, const char *const *schemes, const c
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
             return g_strdup(_("No spaces or special characters"));
     if (!has_scheme(url, schemes))
-        return g_strdup(say_schemes);
+        return strstr(url, "://") ? g_strdup(say_schemes) : with_scheme(url, schemes, say_schemes);
     g_autoptr(GError) error = NULL;
     g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_HAS_PASSWORD, &error);
     if (!uri)
@@ -148,9 +171,23 @@ static char *problem_of_url(const char *url, const char *const *schemes, const c
         return g_strdup(_("No user or password in the address: it would be kept in plain text"));
     if (!g_uri_get_host(uri) || !*g_uri_get_host(uri))
         return g_strdup(_("The host is missing"));
+    if (has_long_label(g_uri_get_host(uri)))
+        return g_strdup_printf(_("No part of the host’s name is longer than %d characters"), HOST_LABEL_MAX);
     if (g_uri_get_fragment(uri))
         return g_strdup(_("No “#” in the address"));
     return g_uri_get_port(uri) == 0 ? g_strdup(_("Ports are 1 to 65535")) : NULL;
+}
+
+/* Socket.IO's path is not the address's: what follows the host there would be dropped without a word. */
+static char *problem_of_server(const AivoProfile *profile)
+{
+    static const char *const schemes[] = {"http", "https", "ws", "wss", NULL};
+    char *problem = problem_of_url(profile->url, schemes, _("Must begin with http://, https://, ws:// or wss://"));
+    if (problem || profile->plain_websocket)
+        return problem;
+    g_autoptr(GUri) uri = g_uri_parse(profile->url, G_URI_FLAGS_NONE, NULL);
+    const char *path = uri ? g_uri_get_path(uri) : "";
+    return *path && !g_str_equal(path, "/") ? g_strdup(_("A path goes under Advanced")) : NULL;
 }
 
 static char *problem_of_file(const char *path)
@@ -205,7 +242,7 @@ static char *problem_of_path(const char *path)
 static char *problem_of_proxy(const char *proxy)
 {
     static const char *const schemes[] = {"http", NULL};
-    return *proxy ? problem_of_url(proxy, schemes, _("Begins with http://")) : NULL;
+    return *proxy ? problem_of_url(proxy, schemes, _("Must begin with http://")) : NULL;
 }
 
 static char *problem_of_cert(const AivoProfile *profile)
@@ -218,12 +255,11 @@ static char *problem_of_cert(const AivoProfile *profile)
 
 char *aivo_profile_problem(const AivoProfile *profile, AivoProfileField field)
 {
-    static const char *const schemes[] = {"http", "https", "ws", "wss", NULL};
     switch (field) {
     case AIVO_FIELD_NAME:
         return g_utf8_strlen(profile->name, -1) > AIVO_PROFILE_NAME_MAX ? g_strdup(_("Too long")) : NULL;
     case AIVO_FIELD_URL:
-        return problem_of_url(profile->url, schemes, _("Begins with http://, https://, ws:// or wss://"));
+        return problem_of_server(profile);
     case AIVO_FIELD_NSP:
         return problem_of_path(profile->nsp);
     case AIVO_FIELD_PATH:
@@ -291,6 +327,24 @@ void aivo_profile_save(const AivoProfile *profile, GKeyFile *file)
     g_key_file_set_boolean(file, group, "paused", profile->paused);
 }
 
+/* What older files may have: a name that is only too long is no reason not to measure, nor is a path that never
+ * counted. */
+static void mend(AivoProfile *profile)
+{
+    if (g_utf8_validate(profile->name, -1, NULL) && g_utf8_strlen(profile->name, -1) > AIVO_PROFILE_NAME_MAX) {
+        g_autofree char *begin = g_utf8_substring(profile->name, 0, AIVO_PROFILE_NAME_MAX - 1);
+        g_autofree char *name = g_strconcat(begin, "…", NULL);
+        aivo_profile_set(&profile->name, name);
+    }
+    const char *host = strstr(profile->url, "://");
+    if (profile->plain_websocket || !host)
+        return;
+    const char *path = host + 3 + strcspn(host + 3, "/?#");
+    g_autofree char *before = g_strndup(profile->url, (gsize)(path - profile->url));
+    g_autofree char *url = g_strconcat(before, path + strcspn(path, "?#"), NULL);
+    aivo_profile_set(&profile->url, url);
+}
+
 AivoProfile *aivo_profile_load(GKeyFile *file, const char *group, GError **error)
 {
     const char *id = g_str_has_prefix(group, GROUP_PREFIX) ? group + strlen(GROUP_PREFIX) : NULL;
@@ -311,6 +365,7 @@ AivoProfile *aivo_profile_load(GKeyFile *file, const char *group, GError **error
     profile->plain_websocket = g_key_file_get_boolean(file, group, "plain-websocket", NULL);
     profile->insecure = g_key_file_get_boolean(file, group, "insecure", NULL);
     profile->paused = g_key_file_get_boolean(file, group, "paused", NULL);
+    mend(profile);
     if (!aivo_profile_is_valid(profile)) {
         g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, _("the connection “%s” makes no sense"),
                     *profile->name ? profile->name : id);

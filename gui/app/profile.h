@@ -78,7 +78,8 @@ char *aivo_profile_public_url(const AivoProfile *profile);
 /* "host" or "host:port", for a name where the user gave none; NULL: not a URL. The caller frees it. */
 char *aivo_profile_host(const AivoProfile *profile);
 
-/* To and from a group of a key file. _load returns NULL with error set where the group is no valid connection. */
+/* To and from a group of a key file. _load returns NULL with error set where the group is no valid connection; a name
+ * that is only too long is cut. */
 void aivo_profile_save(const AivoProfile *profile, GKeyFile *file);
 AivoProfile *aivo_profile_load(GKeyFile *file, const char *group, GError **error);
 

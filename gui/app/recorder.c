@@ -2,6 +2,7 @@
 #include "profile-store.h"
 #include <gio/gio.h>
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 
 #define MINUTE_MS  (G_GINT64_CONSTANT(60) * 1000)
 #define DAY_MS     (24 * 60 * MINUTE_MS)
@@ -75,10 +76,12 @@ static void open_locked(AivoRecorder *recorder, char **notice)
     if (status == AIVO_E_STORE || status == AIVO_E_CORRUPT)
         aside = aivo_put_aside(recorder->path);
     if (aside && aivo_history_open(recorder->path, &recorder->history, NULL) == AIVO_OK)
-        *notice = g_strdup_printf(_("The history was damaged (%s). It was put aside as %s; a new one begins."),
-                                  error.message, aside);
+        *notice = g_strdup_printf(_("The history was damaged: it was put aside as %s, and a new one begins (%s)"),
+                                  aside, error.message);
     else
         *notice = g_strdup_printf(_("No history is kept: %s"), error.message);
+    if (aside && !recorder->history) /* it was not the file: the disk is full, or the like */
+        g_rename(aside, recorder->path);
 }
 
 struct aivo_history *aivo_recorder_open(AivoRecorder *recorder, char **notice)

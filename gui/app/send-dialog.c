@@ -16,10 +16,18 @@ struct _AivoSendDialog {
 
 G_DEFINE_FINAL_TYPE(AivoSendDialog, aivo_send_dialog, ADW_TYPE_WINDOW)
 
+static char *dup_args(AivoSendDialog *self)
+{
+    GtkTextBuffer *buffer = gtk_text_view_get_buffer(GTK_TEXT_VIEW(self->args));
+    GtkTextIter start, end;
+    gtk_text_buffer_get_bounds(buffer, &start, &end);
+    return g_strstrip(gtk_text_buffer_get_text(buffer, &start, &end, FALSE));
+}
+
 static void changed(AivoSendDialog *self)
 {
     const char *event = gtk_editable_get_text(GTK_EDITABLE(self->event));
-    const char *args = gtk_editable_get_text(GTK_EDITABLE(self->args));
+    g_autofree char *args = dup_args(self);
     g_autofree char *problem = NULL;
     if (strlen(event) > EVENT_MAX_BYTES)
         problem = g_strdup(_("The event’s name is too long"));
@@ -45,13 +53,22 @@ static void queued(GObject *source, GAsyncResult *result, gpointer user)
 
 static void send_clicked(AivoSendDialog *self)
 {
-    const char *args = gtk_editable_get_text(GTK_EDITABLE(self->args));
+    g_autofree char *args = dup_args(self);
     if (!gtk_widget_get_sensitive(self->send))
         return;
     aivo_monitor_send_async(aivo_application_get_monitor(aivo_application_get()), self->connection,
                             gtk_editable_get_text(GTK_EDITABLE(self->event)), *args ? args : "[]", queued,
                             g_object_ref(gtk_window_get_transient_for(GTK_WINDOW(self))));
     gtk_window_close(GTK_WINDOW(self));
+}
+
+/* Enter begins a line in there. */
+static gboolean send_by_key(GtkWidget *dialog, GVariant *args, gpointer user)
+{
+    (void)args;
+    (void)user;
+    send_clicked(AIVO_SEND_DIALOG(dialog));
+    return TRUE;
 }
 
 static void dispose(GObject *object)
@@ -73,11 +90,15 @@ static void aivo_send_dialog_class_init(AivoSendDialogClass *class)
     gtk_widget_class_bind_template_callback(widget_class, changed);
     gtk_widget_class_bind_template_callback(widget_class, send_clicked);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_Return, GDK_CONTROL_MASK, send_by_key, NULL);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_KP_Enter, GDK_CONTROL_MASK, send_by_key, NULL);
 }
 
 static void aivo_send_dialog_init(AivoSendDialog *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
+    g_signal_connect_object(gtk_text_view_get_buffer(GTK_TEXT_VIEW(self->args)), "changed", G_CALLBACK(changed), self,
+                            G_CONNECT_SWAPPED);
     aivo_speak_window(GTK_WINDOW(self));
     changed(self);
 }

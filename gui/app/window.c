@@ -3,12 +3,15 @@
 #include "connection-row.h"
 #include <glib/gi18n.h>
 
+#define NOTICES_MAX 6 /* in the bar; older ones go */
+
 struct _AivoWindow {
     AdwApplicationWindow parent;
     GtkWidget *toasts, *stack, *leaflet, *sidebar, *list, *page, *menu, *notice, *notice_label, *local_button;
     AivoConnection *selected;
     GSettings *settings;
-    char *wanted; /* the id to select once it is there */
+    char *wanted;       /* the id to select once it is there */
+    GPtrArray *notices; /* those in the bar */
 };
 
 G_DEFINE_FINAL_TYPE(AivoWindow, aivo_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -157,10 +160,19 @@ static void loaded(AivoWindow *self)
     items_changed(get_model(), 0, 0, 0, self);
 }
 
+/* One below the other until somebody has dismissed them: none takes another's place, and none is there twice. */
 static void notice(AivoConnectionList *list, const char *text, AivoWindow *self)
 {
     (void)list;
-    gtk_label_set_text(GTK_LABEL(self->notice_label), text);
+    if (g_ptr_array_find_with_equal_func(self->notices, text, g_str_equal, NULL))
+        return;
+    if (self->notices->len == NOTICES_MAX)
+        g_ptr_array_remove_index(self->notices, 0);
+    g_ptr_array_add(self->notices, g_strdup(text));
+    g_autoptr(GString) lines = g_string_new(NULL);
+    for (guint i = 0; i < self->notices->len; i++)
+        g_string_append_printf(lines, "%s%s", i ? "\n" : "", (char *)g_ptr_array_index(self->notices, i));
+    gtk_label_set_text(GTK_LABEL(self->notice_label), lines->str);
     gtk_revealer_set_reveal_child(GTK_REVEALER(self->notice), TRUE);
 }
 
@@ -187,6 +199,7 @@ static void secrets_changed(AivoWindow *self)
 
 static void notice_closed(AivoWindow *self)
 {
+    g_ptr_array_set_size(self->notices, 0);
     gtk_revealer_set_reveal_child(GTK_REVEALER(self->notice), FALSE);
 }
 
@@ -224,6 +237,7 @@ static void dispose(GObject *object)
     g_clear_object(&self->selected);
     g_clear_object(&self->settings);
     g_clear_pointer(&self->wanted, g_free);
+    g_clear_pointer(&self->notices, g_ptr_array_unref);
     G_OBJECT_CLASS(aivo_window_parent_class)->dispose(object);
 }
 
@@ -254,6 +268,7 @@ static void aivo_window_init(AivoWindow *self)
 {
     AivoApplication *app = aivo_application_get();
     AivoConnectionList *connections = aivo_application_get_list(app);
+    self->notices = g_ptr_array_new_with_free_func(g_free);
     gtk_widget_init_template(GTK_WIDGET(self));
     self->settings = g_object_ref(aivo_application_get_settings(app));
     aivo_window_add_actions(self);

@@ -21,6 +21,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LABEL_63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
+
 /* What people type as an address: each mistake is named, and what is right has none. */
 static void test_addresses(void **state)
 {
@@ -30,7 +32,10 @@ static void test_addresses(void **state)
         gboolean fine;
     } cases[] = {
         {"http://127.0.0.1:4003", TRUE},
-        {"wss://host.example/path?x=1", TRUE},
+        {"wss://host.example/?x=1", TRUE},
+        {"http://host/nope", FALSE}, /* Socket.IO has its path elsewhere */
+        {"http://a." LABEL_63 ".org", TRUE},
+        {"http://a." LABEL_63 "x.org", FALSE},
         {"HTTPS://[::1]:1", TRUE},
         {"", FALSE},
         {"host:4003", FALSE},
@@ -49,6 +54,28 @@ static void test_addresses(void **state)
         if ((problem == NULL) != cases[i].fine)
             fail_msg("%s: %s", cases[i].url, problem ? problem : "no problem");
     }
+}
+
+/* An address that lacks its beginning is offered with it; a path is told where it belongs, but for plain WebSocket. */
+static void test_address_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *says;
+    } cases[] = {
+        {"example.org:4003", "Must begin with http://, https://, ws:// or wss://: perhaps https://example.org:4003"},
+        {"localhost:4003", "Must begin with http://, https://, ws:// or wss://: perhaps http://localhost:4003"},
+        {"ftp://host", "Must begin with http://, https://, ws:// or wss://"},
+        {"http://127.0.0.1:1/nope", "A path goes under Advanced"},
+    };
+    g_autoptr(AivoProfile) profile = aivo_profile_new();
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        aivo_profile_set(&profile->url, cases[i].url);
+        g_autofree char *problem = aivo_profile_problem(profile, AIVO_FIELD_URL);
+        assert_string_equal(problem, cases[i].says);
+    }
+    profile->plain_websocket = TRUE;
+    assert_null(aivo_profile_problem(profile, AIVO_FIELD_URL));
 }
 
 /* --url on this machine signs in with the development secret, which servers accept on loopback only; elsewhere with
@@ -92,6 +119,13 @@ static void test_profile_file(void **state)
     assert_string_equal(back->name, profile->name);
     assert_string_equal(back->id, profile->id);
     assert_true(aivo_profile_same_link(back, profile));
+    g_autofree char *much = g_strnfill(3000, 'n');
+    g_key_file_set_string(file, groups[0], "name", much);
+    g_key_file_set_string(file, groups[0], "url", "http://host:1/dropped?x=1");
+    g_autoptr(AivoProfile) mended = aivo_profile_load(file, groups[0], NULL);
+    assert_non_null(mended); /* a name that is only too long, a path that never counted */
+    assert_int_equal(g_utf8_strlen(mended->name, -1), AIVO_PROFILE_NAME_MAX);
+    assert_string_equal(mended->url, "http://host:1?x=1");
     aivo_profile_set(&back->path, "/other/");
     assert_false(aivo_profile_same_link(back, profile));
     g_key_file_set_string(file, groups[0], "url", "nonsense");
@@ -115,7 +149,12 @@ static void test_store(void **state)
     assert_true(g_file_set_contents(path, more, -1, NULL));
     g_autoptr(AivoProfileStoreContent) some = aivo_profile_store_read(path);
     assert_int_equal(some->profiles->len, 1);
-    assert_int_equal(some->notices->len, 2); /* what was left out, and where the old file is */
+    assert_int_equal(some->notices->len, 2);  /* what was left out, and where the old file is */
+    for (int start = 0; start < 2; start++) { /* at the next starts nothing is left to complain of */
+        g_autoptr(AivoProfileStoreContent) later = aivo_profile_store_read(path);
+        assert_int_equal(later->profiles->len, 1);
+        assert_int_equal(later->notices->len, 0);
+    }
     assert_true(g_file_set_contents(path, "[\0x", 3, NULL));
     g_autoptr(AivoProfileStoreContent) damaged = aivo_profile_store_read(path);
     assert_int_equal(damaged->profiles->len, 0);
@@ -140,6 +179,30 @@ static void test_payload(void **state)
     g_autofree char *both = aivo_credential_payload("t", "u");
     assert_string_equal(both, "{\"token\":\"t\",\"learnerId\":\"u\"}");
     assert_null(aivo_credential_payload("", NULL));
+}
+
+/* What failed is told as a sentence; a full disk as that, whoever says it in whatever words. */
+static void test_trouble_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"cannot connect to x", "Cannot connect to x"},
+        {"example.org: no such host", "example.org: no such host"},
+        {"http://x is no good", "http://x is no good"},
+        {"the server's certificate", "The server's certificate"},
+        {"", ""},
+        {"disk full: cannot set up /x (SQLite 13, errno 28)",
+         "The disk is full. Make room on it, then start Aivo Monitor again."},
+        {"the history's file: database or disk is full",
+         "The disk is full. Make room on it, then start Aivo Monitor again."},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *says = aivo_describe_trouble(cases[i].text);
+        assert_string_equal(says, cases[i].says);
+    }
+    assert_null(aivo_describe_sentence(NULL));
 }
 
 /* A token with these claims, in the form that a token has. */
@@ -348,10 +411,11 @@ static void test_tar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_profile_for), cmocka_unit_test(test_profile_file),
-        cmocka_unit_test(test_store),     cmocka_unit_test(test_payload),     cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_alerts),    cmocka_unit_test(test_log),         cmocka_unit_test(test_args),
-        cmocka_unit_test(test_bundle),    cmocka_unit_test(test_tar),
+        cmocka_unit_test(test_addresses),   cmocka_unit_test(test_address_words), cmocka_unit_test(test_trouble_words),
+        cmocka_unit_test(test_profile_for), cmocka_unit_test(test_profile_file),  cmocka_unit_test(test_store),
+        cmocka_unit_test(test_payload),     cmocka_unit_test(test_expiry),        cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_log),         cmocka_unit_test(test_args),          cmocka_unit_test(test_bundle),
+        cmocka_unit_test(test_tar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,11 @@
 """What goes wrong around aivo-monitor is told where its user looks, in words that say what to do. Each test starts it
 anew, by AT-SPI, with files as they may be found."""
 import ctypes
+import json
 import os
 import pathlib
+import shutil
+import subprocess
 import unittest
 
 import desk
@@ -87,6 +90,65 @@ class Mishaps(unittest.TestCase):
         self.assertEqual([name for name in words if name in ("One", "Two", "Gone", "Three")],
                          ["Gone", "One", "Two", "Three"])
         self.end()
+
+    def test_3_what_cannot_be_kept_is_said_before_ones_eyes(self):
+        server, port = desk.server()
+        self.addCleanup(server.stop)
+        connections(("One", port, ""), ("Two", port, ""))
+        CONFIG.write_text(CONFIG.read_text() + "[connection nonsense]\nurl=x\n")
+        data = HOME / "data/aivo-monitor"
+        shutil.rmtree(data, ignore_errors=True)
+        data.write_text("where the folder should be")
+        self.addCleanup(data.unlink)
+        self.start()
+        heard("One: Excellent", 20)
+        heard("No history is kept: ")
+        bar = next(words for words in spoken() if "Left out: " in words and "No history" in words).split("\n")
+        self.assertEqual(len(bar), len(set(bar)))  # every one of them, and each once
+        for words in ("Left out: ", "The file as it was is kept as ", "There is no offline queue: "):
+            self.assertEqual(len([line for line in bar if line.startswith(words)]), 1, bar)
+        self.assertIn("No history is kept", spoken())  # the event's title
+        self.assertEqual(len(list(CONFIG.parent.glob("connections.conf.damaged-*"))), 1)
+        self.end()
+        self.start()
+        heard("One: Excellent", 20)
+        self.assertFalse(any("Left out" in words for words in spoken()))
+        self.assertEqual(len(list(CONFIG.parent.glob("connections.conf.damaged-*"))), 1)
+        self.end()
+
+    def test_4_a_large_message_is_whole(self):
+        server, port = desk.server()
+        self.addCleanup(server.stop)
+        connections(("One", port, ""))
+        self.start()
+        heard("One: Excellent", 20)
+        press("Alt_L", "3")
+        desk.click("push button", "Send a Message…")
+        write("Event", "agent:learning")
+        write("Arguments, as a JSON array", json.dumps([{"action": "x" * 100000}]))
+        wait("the button", 10, lambda: desk.sensitive(desk.find("push button", "Send")))
+        write("Arguments, as a JSON array", "[")
+        heard("This is no JSON: it ends too early")
+        press("Escape")
+        self.end()
+
+    def test_5_what_is_wrong_with_the_options(self):
+        def run(*args, display=True):
+            env = {name: value for name, value in os.environ.items() if display or name != "DISPLAY"}
+            done = subprocess.run([os.path.join(desk.BUILD, "gui/app/aivo-monitor"), *args], env=env, text=True,
+                                  capture_output=True, timeout=20)
+            return done.returncode, done.stderr.strip()
+
+        for args, words in ((("--nonsense",), "--nonsense"), (("--url",), "--url"), (("word",), "goes after --url"),
+                            (("--url", "http://x", "--diagnose"), "--diagnose must come first"),
+                            (("--url", "x:1"), "Must begin with http://")):
+            status, said = run(*args)
+            self.assertEqual((status, said.split(":")[0]), (64, "aivo-monitor"), said)
+            self.assertIn(words, said)
+        status, said = run(display=False)
+        self.assertEqual(status, 1)
+        self.assertIn("--diagnose", said)
+        self.assertEqual(len(said.splitlines()), 1)
 
 
 if __name__ == "__main__":

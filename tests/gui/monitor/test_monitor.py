@@ -70,7 +70,7 @@ class Day(unittest.TestCase):
         wait_window("Add a Connection")
         self.assertFalse(desk.sensitive(wait_for("push button", "Add")))
         write("Address", "example.org")
-        heard("Begins with http://, https://, ws:// or wss://")
+        heard("Must begin with http://, https://, ws:// or wss://")
         write("Address", "http://user:secret@example.org")
         heard("No user or password in the address")
         write("Address", "http://127.0.0.1:1")
