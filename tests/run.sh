@@ -41,6 +41,8 @@ for arg in "$@"; do
     esac
 done
 
+[ $mode != quick ] || at_once=$((jobs * 3)) # there is little that calculates
+
 logs=$root/build/test-logs
 mkdir -p "$logs"
 results=$logs/results
@@ -298,11 +300,14 @@ for preset in "${presets[@]}"; do
     say "$preset: unit and wire tests"
     unit "$preset"
     say "$preset: command line and end to end"
+    if [ $mode = quick ]; then
+        documents "$preset" &
+    fi
     cli "$preset"
     end_to_end "$preset"
-    [ "$preset" = dev ] || continue
+    wait
+    if [ "$preset" != dev ] || [ $mode = quick ]; then continue; fi
     documents "$preset"
-    [ $mode != quick ] || continue
     prometheus "$preset"
     dashboard "$preset"
     units "$preset"

@@ -133,6 +133,17 @@ for (const page of pages) {
   if (gone.length) check(`docs/internals/${page} names files that are there`, gone);
 }
 
+// ---- pictures: each is shown somewhere, and made by the script
+
+const markdown = spawnSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' }).stdout.split('\n').filter((path) => path && existsSync(join(root, path)));
+const drawn = spawnSync('bash', [join(root, 'docs/screenshots.sh'), '--list'], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean);
+const shown = markdown.flatMap((path) => [...read(path).matchAll(/!\[[^\]]*\]\(([^)\s]+)\)/g)].map(([, target]) => join(dirname(path), target)))
+  .concat([...read('gui/data/io.github.artpromedia.AivoMonitor.metainfo.xml').matchAll(/<image[^>]*>[^<]*\/main\/([^<]+)<\/image>/g)].map(([, path]) => path));
+const drawings = drawn.map((name) => `docs/images/${name}`);
+check('every picture that is shown is made by docs/screenshots.sh', shown.length < 5 ? [`only ${shown.length} are shown`] : without(shown, drawings));
+check('every picture that docs/screenshots.sh makes is there and shown', drawings.filter((path) => !existsSync(join(root, path)) || !shown.includes(path)));
+check('docs/images has nothing else', without(readdirSync(join(root, 'docs/images')), drawn));
+
 // ---- the whole
 
 const index = read('docs/README.md');

@@ -230,17 +230,17 @@ const port = await new Promise((done, fail) => {
 });
 const all = [...['README.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => existsSync(join(root, file))),
   ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`), 'tests/README.md'];
-const waiting = process.argv.length > 2 ? process.argv.slice(2) : all;
+const waiting = process.argv.length > 2 ? process.argv.slice(2) : [...all];
 await Promise.all(Array.from({ length: AT_ONCE }, async () => { // most of the time they wait for a connection
   while (waiting.length) await runDocument(resolve(root, waiting.shift()), port);
 }));
-for (const folder of ['docs/internals', 'docs/adr']) {
-  for (const name of readdirSync(join(root, folder))) {
-    const file = join(root, folder, name);
-    const text = readFileSync(file, 'utf8');
-    checkLinks(file, text);
-    checkTests(file, text);
-  }
+const rest = spawnSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' }).stdout.split('\n')
+  .filter((name) => name && !all.includes(name) && existsSync(join(root, name)));
+for (const name of rest) { // internals, decisions, the folders' own: links, and what they name
+  const file = join(root, name);
+  const text = readFileSync(file, 'utf8');
+  checkLinks(file, text);
+  checkTests(file, text);
 }
 server.kill('SIGTERM');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);

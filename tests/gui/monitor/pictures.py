@@ -116,6 +116,7 @@ def main():
     click_away("Cancel")
     press("Control_L", "Page_Down")
     press("Control_L", "d")
+    wait("its last stage", 60, lambda: desk.find(None, text="Rate limit"))
     wait("the end of the diagnosis", 60, lambda: desk.find("push button", "Run Again"))
     picture("diagnosis", 1.5)
     press("Control_L", "comma")
