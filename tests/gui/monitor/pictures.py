@@ -115,6 +115,8 @@ def main():
     picture("delete-waiting")
     click_away("Cancel")
     press("Control_L", "Page_Down")
+    if desk.find("push button", "Dismiss"):
+        click("push button", "Dismiss")
     press("Control_L", "d")
     wait("its last stage", 60, lambda: desk.find(None, text="Rate limit"))
     wait("the end of the diagnosis", 60, lambda: desk.find("push button", "Run Again"))
