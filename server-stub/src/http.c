@@ -74,10 +74,27 @@ static void add_date(struct aivo_buf *out)
     aivo_buf_str(out, text);
 }
 
-/* Builds the whole answer: one write, whatever libwebsockets thinks of headers. */
-static void build(struct srv_server *server, const struct srv_request *request, unsigned status, const char *type,
-                  const char *body, size_t len, bool keep_alive)
+/* With an answer's status and its body, which is ours. Not the path: a query may hold a secret. */
+static void debug_refusal(struct srv_server *server, struct lws *wsi, unsigned status, const char *body, size_t len)
 {
+    if (!srv_log_enabled(&server->log, SRV_LOG_DEBUG))
+        return;
+    struct srv_address client;
+    char address[SRV_ADDRESS_TEXT], reason[160];
+    srv_peer_client(server, wsi, &client);
+    srv_address_format(&client, address);
+    lws_snprintf(reason, sizeof reason, "%s%s%.*s", status_text(status), len ? " " : "", len < 128 ? (int)len : 128,
+                 len ? body : "");
+    const struct srv_log_field fields[] = {SRV_LOG_FIELD("address", address), SRV_LOG_FIELD("reason", reason)};
+    srv_log_fields(&server->log, SRV_LOG_DEBUG, "request refused", fields, sizeof fields / sizeof *fields);
+}
+
+/* Builds the whole answer: one write, whatever libwebsockets thinks of headers. */
+static void build(struct srv_server *server, struct lws *wsi, const struct srv_request *request, unsigned status,
+                  const char *type, const char *body, size_t len, bool keep_alive)
+{
+    if (status >= 400)
+        debug_refusal(server, wsi, status, body, len);
     struct aivo_buf *out = &server->response;
     aivo_buf_clear(out);
     aivo_buf_str(out, "HTTP/1.1 ");
@@ -120,7 +137,7 @@ static int respond(struct srv_server *server, struct lws *wsi, const struct srv_
                    const char *type, const char *body, size_t len)
 {
     bool keep_alive = request->keep_alive;
-    build(server, request, status, type, body, len, keep_alive);
+    build(server, wsi, request, status, type, body, len, keep_alive);
     if (write_response(server, wsi))
         return -1;
     return lws_http_transaction_completed(wsi) || !keep_alive ? -1 : 0;
@@ -254,7 +271,7 @@ static int refuse_body(struct srv_server *server, struct lws *wsi, struct srv_co
     if (status == 413)
         srv_peer_fault(server, wsi, SRV_AUDIT_TOO_LARGE, SRV_ERROR_PAYLOAD_TOO_LARGE, "POST");
     conn_begin(c, server, wsi, SRV_CONN_DISCARD);
-    build(server, request, status, NULL, NULL, 0, false);
+    build(server, wsi, request, status, NULL, NULL, 0, false);
     if (write_response(server, wsi) || (!request->chunked && request->length > DISCARD_BYTES))
         return -1;
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, DISCARD_TIMEOUT_S);
@@ -410,7 +427,7 @@ static int writable(struct srv_server *server, struct lws *wsi, struct srv_conn 
     c->answered = true;
     struct srv_request *request = c->request;
     bool keep_alive = request->keep_alive;
-    build(server, request, c->status, TYPE_TEXT, c->in.data ? c->in.data : "", c->in.len, keep_alive);
+    build(server, wsi, request, c->status, TYPE_TEXT, c->in.data ? c->in.data : "", c->in.len, keep_alive);
     conn_end(c);
     if (write_response(server, wsi))
         return -1;

@@ -176,6 +176,8 @@ test("LOG_LEVEL=debug tells who came, what was refused, and why who went; never 
   await told(/debug: connection refused address=127\.0\.0\.1 reason="Invalid authentication token"/);
   await assert.rejects(connected(t, `${server.url}/nowhere`, {}));
   await told(/debug: connection refused address=127\.0\.0\.1 reason="Invalid namespace"/);
+  await request(`${server.url}/socket.io/?EIO=4&transport=pigeon&token=in-the-query`);
+  await told(/debug: request refused address=127\.0\.0\.1 reason="400 Bad Request \S*Transport unknown/);
   const mine = token();
   const socket = await connected(t, server.url, { auth: { token: mine, learnerId: "L1" } });
   const id = socket.id;
@@ -186,7 +188,7 @@ test("LOG_LEVEL=debug tells who came, what was refused, and why who went; never 
   await told(/debug: message refused: rate limit event=rate_limit/); // beyond the ten a minute
   socket.close();
   await told(new RegExp(`debug: disconnected socket=${id} .*reason="client namespace disconnect"`));
-  assert.doesNotMatch(server.stderr, /what-a-secret|what-was-said/);
+  assert.doesNotMatch(server.stderr, /what-a-secret|what-was-said|in-the-query/);
   assert.ok(!server.stderr.includes(mine) && !server.stderr.includes(mine.split(".")[2]));
   const info = await AivoServer.start(t);
   (await connected(t, info.url)).close();
