@@ -50,10 +50,10 @@ struct aivo_session {
     uint32_t attempts; /* since the last stable connection */
     uint64_t connects;
 
-    char *auth;        /* the payload to use; NULL: none */
-    bool auth_fresh;   /* given since it was last used: no need to ask */
-    bool asked;        /* since start */
-    uint32_t refusals; /* in a row */
+    char *auth;                /* the payload to use; NULL: none */
+    bool auth_fresh;           /* given since it was last used: no need to ask */
+    bool asked;                /* since start */
+    uint32_t refusals;         /* in a row */
     struct aivo_error refusal; /* what the server said at the last of them */
 
     struct aivo_eio_handshake handshake;
