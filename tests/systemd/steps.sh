@@ -113,11 +113,15 @@ fails_for_good() { # a setting that cannot be used: 78, told by start, and not t
     is ActiveState failed && is NRestarts 0
 }
 
+for tool in curl openssl redis-server aivo aivo-server; do
+    command -v $tool >/dev/null || fail "$tool is not installed there"
+done
 for _ in $(seq 300); do
     systemctl is-active -q aivo-test.target 2>/dev/null && break
     sleep 0.1
 done
 systemctl is-active -q aivo-test.target || { fail "systemd does not come up"; systemctl list-jobs; leave; }
+[ $failures -eq 0 ] || leave
 [ "$(cat /proc/1/comm)" = systemd ] && ok "$(systemctl --version | head -n 1) is process 1"
 
 step "systemd-analyze verify has nothing to say" sh -c '! systemd-analyze verify aivo-server.service aivo-server.socket 2>&1 | grep -F aivo'
