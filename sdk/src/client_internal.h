@@ -22,6 +22,7 @@
 enum aivo_ack_kind {
     AIVO_ACK_USER,  /* an emit of the program: fn, user */
     AIVO_ACK_QUEUE, /* a durable message: cookie is the queue's ticket */
+    AIVO_ACK_LATE,  /* a durable message whose time is over: its answer still counts */
     AIVO_ACK_PROBE, /* a quality_ping: cookie is the probe's number */
 };
 
@@ -33,6 +34,7 @@ struct aivo_client {
     struct aivo_quality_core quality;
     struct aivo_history *history; /* NULL: nothing is recorded. Set before the start */
     struct aivo_acks *acks;
+    uint32_t late;          /* of those: AIVO_ACK_LATE */
     struct aivo_conn *conn; /* NULL: none */
 
     bool open_failed; /* connect() failed at once: to be told to the session after its actions are carried out */
@@ -124,7 +126,9 @@ struct aivo_outgoing {
 enum aivo_status aivo_client_write(struct aivo_client *c, const struct aivo_outgoing *packet);
 enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *message,
                                            uint32_t ack_timeout_ms);
-bool aivo_client_event_usable(const char *event);     /* any thread */
+bool aivo_client_event_usable(const char *event); /* any thread */
+/* Any thread: how long the arguments of a durable message may be so that it fits into the send buffer. */
+size_t aivo_client_durable_most(const struct aivo_client *c, const char *event);
 void aivo_client_ping_durable(struct aivo_client *c); /* plain WebSocket: a PING behind what was written */
 void aivo_client_execute(struct aivo_client *c, struct aivo_command *command); /* a command of the inbox */
 

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DURABLE_ESCAPED 6   /* bytes of JSON for one of the event's name */
+#define DURABLE_HEADER  160 /* bytes of a packet besides event, namespace and arguments, and of its frame */
+
 void aivo_emit_init_sized(struct aivo_emit *emit, size_t size)
 {
     const struct aivo_emit defaults = {.size = sizeof defaults, .ack_timeout_ms = 10000};
@@ -312,8 +315,6 @@ static enum aivo_status write_durable_raw(struct aivo_client *c, uint64_t ticket
     aivo_buf_str(&c->out, "\"}");
     if (c->out.failed)
         return AIVO_E_MEMORY;
-    if (c->out.len + 64 > c->settings.options.max_send_buffer_bytes)
-        return AIVO_E_TOO_LARGE;
     struct aivo_ack entry = {.kind = AIVO_ACK_QUEUE, .cookie = ticket};
     entry.sent_us = aivo_clock_us();
     entry.deadline_us = entry.sent_us + (int64_t)ack_timeout_ms * 1000;
@@ -332,17 +333,26 @@ static enum aivo_status write_durable_raw(struct aivo_client *c, uint64_t ticket
     return AIVO_OK;
 }
 
+size_t aivo_client_durable_most(const struct aivo_client *c, const char *event)
+{
+    const struct aivo_options *o = &c->settings.options;
+    size_t others = strlen(event) * DURABLE_ESCAPED + strlen(o->nsp ? o->nsp : "") + DURABLE_HEADER;
+    return o->max_send_buffer_bytes > others ? (size_t)o->max_send_buffer_bytes - others : 0;
+}
+
 enum aivo_status aivo_client_write_durable(void *client, uint64_t ticket, const struct aivo_queued *m,
                                            uint32_t ack_timeout_ms)
 {
     struct aivo_client *c = client;
     if (!c->conn || aivo_session_state(c->session) != AIVO_STATE_CONNECTED)
         return AIVO_E_NOT_CONNECTED;
+    if (!aivo_client_event_usable(m->event))
+        return AIVO_E_INVALID; /* a damaged row: the server would end the connection each time */
+    size_t args_len = strlen(m->args);
+    if (args_len > aivo_client_durable_most(c, m->event))
+        return AIVO_E_TOO_LARGE;
     if (c->settings.options.protocol == AIVO_PROTOCOL_WEBSOCKET)
         return write_durable_raw(c, ticket, m, ack_timeout_ms);
-    size_t args_len = strlen(m->args);
-    if (args_len + 512 > c->settings.options.max_send_buffer_bytes)
-        return AIVO_E_TOO_LARGE;
     struct aivo_outgoing p = {.event = m->event, .event_len = strlen(m->event), .args = m->args, .args_len = args_len};
     struct aivo_ack entry = {.kind = AIVO_ACK_QUEUE, .cookie = ticket};
     return write_with_ack(c, &p, &entry, ack_timeout_ms);

@@ -9,6 +9,8 @@
 
 #define ACK_ID_BITS  48          /* of a received event's ack id; the connection's generation is above them */
 #define BLOCKED_US   (10 * 1000) /* the send buffer is full: look again after this long */
+#define LATE_MAX     4096        /* answers to durable messages that are waited for beyond their time */
+#define LATE_TIMES   4           /* so many times that time */
 #define LAST_ROUNDS  8           /* durable messages that answer the ends of others while the client is destroyed */
 #define EVENT_ROUNDS 8           /* connect() that fails at once, told to the session, may be asked for again */
 
@@ -26,9 +28,20 @@ static const struct aivo_transport *transport_of(const struct aivo_client *c)
 static void end_acks(struct aivo_client *c, enum aivo_status status)
 {
     struct aivo_ack entry;
+    c->late = 0;
     while (aivo_acks_drain(c->acks, &entry))
         if (entry.kind == AIVO_ACK_USER)
             aivo_tell_ack(c, (aivo_ack_fn)entry.fn, entry.user, status, NULL);
+}
+
+/* A server that answers slowly has handled the message all the same: its answer is waited for some time more. */
+static void keep_late(struct aivo_client *c, struct aivo_ack *entry)
+{
+    if (c->late >= LATE_MAX)
+        return;
+    entry->kind = AIVO_ACK_LATE;
+    entry->deadline_us += LATE_TIMES * (entry->deadline_us - entry->sent_us);
+    c->late += aivo_acks_restore(c->acks, entry);
 }
 
 static void expire_acks(struct aivo_client *c, const struct aivo_instant *at)
@@ -37,8 +50,12 @@ static void expire_acks(struct aivo_client *c, const struct aivo_instant *at)
     while (aivo_acks_expire(c->acks, at->now_us, &entry)) {
         if (entry.kind == AIVO_ACK_USER)
             aivo_tell_ack(c, (aivo_ack_fn)entry.fn, entry.user, AIVO_E_TIMEOUT, NULL);
-        else if (entry.kind == AIVO_ACK_QUEUE)
+        else if (entry.kind == AIVO_ACK_LATE)
+            c->late--;
+        if (entry.kind == AIVO_ACK_QUEUE) {
             aivo_queue_answered(c->queue, at, entry.cookie, AIVO_E_TIMEOUT, NULL);
+            keep_late(c, &entry);
+        }
     }
 }
 
@@ -102,10 +119,11 @@ static void deliver_ack(struct aivo_client *c, const struct aivo_action *a, cons
 {
     struct aivo_ack entry;
     if (!aivo_acks_take(c->acks, a->message->packet.id, &entry))
-        return; /* late: its time-out was told */
+        return; /* late: its time-out was told, or it was waited for long enough */
     if (entry.kind != AIVO_ACK_PROBE)
         aivo_quality_app_ack(&c->quality, at->now_us, entry.sent_us);
-    if (entry.kind == AIVO_ACK_QUEUE) {
+    c->late -= entry.kind == AIVO_ACK_LATE;
+    if (entry.kind == AIVO_ACK_QUEUE || entry.kind == AIVO_ACK_LATE) {
         aivo_queue_answered(c->queue, at, entry.cookie, AIVO_OK, &a->message->packet.data);
     } else if (entry.kind == AIVO_ACK_PROBE) {
         aivo_client_handler_answered(c, at, entry.cookie, &a->message->packet.data);
@@ -145,7 +163,7 @@ static void note_connected(struct aivo_client *c, const struct aivo_instant *at)
         aivo_queue_connected(c->queue, at);
 }
 
-static void note_disconnected(struct aivo_client *c, const struct aivo_instant *at)
+static void note_disconnected(struct aivo_client *c, const struct aivo_instant *at, bool by_peer)
 {
     atomic_store(&c->max_payload, 0);
     pthread_mutex_lock(&c->lock);
@@ -154,7 +172,7 @@ static void note_disconnected(struct aivo_client *c, const struct aivo_instant *
     aivo_quality_disconnected(&c->quality, at->now_us);
     c->found_dead = false;
     if (c->queue)
-        aivo_queue_disconnected(c->queue, at);
+        aivo_queue_disconnected(c->queue, at, by_peer);
 }
 
 static void keep_error(struct aivo_client *c, const struct aivo_error *error)
@@ -170,7 +188,7 @@ static void change_state(struct aivo_client *c, const struct aivo_action *a, con
     if (failed)
         keep_error(c, &a->error);
     if (a->from == AIVO_STATE_CONNECTED)
-        note_disconnected(c, at);
+        note_disconnected(c, at, a->error.status == AIVO_E_CLOSED);
     if (a->to == AIVO_STATE_CONNECTED)
         note_connected(c, at);
     atomic_store(&c->state, a->to);
@@ -201,6 +219,12 @@ static void on_message(void *user, const char *data, size_t len, bool binary)
     carry_out(c, &at);
 }
 
+static bool is_durable(struct aivo_client *c, const struct aivo_ack *entry)
+{
+    c->late -= entry->kind == AIVO_ACK_LATE;
+    return entry->kind == AIVO_ACK_QUEUE || entry->kind == AIVO_ACK_LATE;
+}
+
 /* Plain WebSocket: frames are read in order, so this PONG stands for every message written before its PING. */
 static void acknowledge_up_to(struct aivo_client *c, const struct aivo_instant *at, uint64_t id)
 {
@@ -208,7 +232,7 @@ static void acknowledge_up_to(struct aivo_client *c, const struct aivo_instant *
     if (id > c->raw_written)
         return; /* not ours */
     for (; c->raw_acked < id; c->raw_acked++)
-        if (aivo_acks_take(c->acks, c->raw_acked, &entry) && entry.kind == AIVO_ACK_QUEUE)
+        if (aivo_acks_take(c->acks, c->raw_acked, &entry) && is_durable(c, &entry))
             aivo_queue_answered(c->queue, at, entry.cookie, AIVO_OK, NULL);
     if (id < c->raw_pinged)
         return; /* an older one: ours is still to come */

@@ -435,17 +435,8 @@ void aivo_queue_connected(struct aivo_queue *q, const struct aivo_instant *at)
     pthread_mutex_lock(&q->lock);
     aivo_queue_clock_advance(&q->clock, at);
     for (uint32_t i = 0; i < q->lane_count; i++)
-        aivo_delivery_connected(q->lanes[i].delivery);
+        aivo_delivery_connected(q->lanes[i].delivery, at->now_us);
     q->blocked_until_us = 0;
-    pthread_mutex_unlock(&q->lock);
-}
-
-void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at)
-{
-    pthread_mutex_lock(&q->lock);
-    aivo_queue_clock_advance(&q->clock, at);
-    for (uint32_t i = 0; i < q->lane_count; i++)
-        aivo_delivery_disconnected(q->lanes[i].delivery);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -497,7 +488,7 @@ static void park(struct aivo_queue *q, struct lane *lane)
     op.due_ms = aivo_queue_clock_ms(&q->clock) + (due_us - q->clock.now_us) / 1000;
     lane->held_bytes -= m->bytes;
     q->held_bytes -= m->bytes;
-    aivo_seqmap_put(&q->gone, m->seq, 0);
+    aivo_seqmap_put(&q->gone, m->seq, AIVO_QUEUE_PARKED);
     aivo_queue_push_op(q, op);
     aivo_queue_message_free(m);
 }
@@ -521,10 +512,39 @@ static void pause_all(struct aivo_queue *q, const struct lane *met)
         aivo_delivery_pause(q->lanes[i].delivery, until_us);
 }
 
+/* Carries out what the policy says to an answer, or to the end of a connection. Locked. */
+static void settle_answer(struct aivo_queue *q, struct lane *lane, enum aivo_delivery_result result,
+                          const struct aivo_delivery_item *item, const char *reason)
+{
+    switch (result) {
+    case AIVO_DELIVERY_UNKNOWN:
+        break;
+    case AIVO_DELIVERY_RETRY:
+        set_last_error(item->message, item->attempts, reason);
+        failed_once(q, item->message, item->attempts);
+        break;
+    case AIVO_DELIVERY_DEAD:
+        set_last_error(item->message, item->attempts, reason);
+        leaves(q, item->message, AIVO_FATE_DEAD);
+        aivo_queue_list_add(&q->untold, item->message);
+        break;
+    case AIVO_DELIVERY_GONE:
+        leaves(q, item->message, AIVO_FATE_ACKNOWLEDGED);
+        aivo_queue_list_add(&q->untold, item->message);
+        break;
+    case AIVO_DELIVERY_KEPT:
+        pause_all(q, lane);
+        break;
+    case AIVO_DELIVERY_LATE: /* it waits on disk, if it is not gone long since */
+        aivo_queue_push_op(q, (struct op){.kind = OP_LATE, .seq = item->seq, .lane = (uint32_t)(lane - q->lanes)});
+        break;
+    }
+}
+
 void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, enum aivo_status status,
                          const struct aivo_json *answer)
 {
-    struct aivo_judgement judgement = {.verdict = AIVO_VERDICT_FAILED, .reason = "no acknowledgement in time"};
+    struct aivo_judgement judgement = {.verdict = AIVO_VERDICT_SILENT, .reason = "no acknowledgement in time"};
     struct aivo_delivery_item item;
     uint32_t index = (uint32_t)(ticket & (AIVO_QUEUE_LANES_MAX - 1));
     ticket >>= AIVO_QUEUE_LANE_BITS;
@@ -542,18 +562,36 @@ void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, ui
         return;
     }
     enum aivo_delivery_result result = aivo_delivery_answered(lane->delivery, at, ticket, &judgement, &item);
-    struct queue_message *m = result == AIVO_DELIVERY_UNKNOWN ? NULL : item.message;
-    if (result == AIVO_DELIVERY_RETRY || result == AIVO_DELIVERY_DEAD)
-        set_last_error(m, item.attempts, judgement.reason);
-    if (result == AIVO_DELIVERY_RETRY)
-        failed_once(q, m, item.attempts);
-    if (result == AIVO_DELIVERY_KEPT)
-        pause_all(q, lane);
-    if (result == AIVO_DELIVERY_GONE || result == AIVO_DELIVERY_DEAD) {
-        leaves(q, m, result == AIVO_DELIVERY_GONE ? AIVO_FATE_ACKNOWLEDGED : AIVO_FATE_DEAD);
-        if (answer && answer->type == AIVO_JSON_ARRAY)
-            m->answer = strndup(answer->text, answer->len);
-        aivo_queue_list_add(&q->untold, m);
+    settle_answer(q, lane, result, &item, judgement.reason);
+    struct queue_message *m = item.message;
+    if ((result == AIVO_DELIVERY_GONE || result == AIVO_DELIVERY_DEAD) && answer && answer->type == AIVO_JSON_ARRAY)
+        m->answer = strndup(answer->text, answer->len);
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* What goes on in the others of the same connection, for each lane. Locked. */
+static void look_around(struct aivo_queue *q)
+{
+    size_t flying = 0, alone = 0;
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        flying += aivo_delivery_in_flight(q->lanes[i].delivery);
+        alone += aivo_delivery_alone(q->lanes[i].delivery);
+    }
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        struct aivo_delivery *d = q->lanes[i].delivery;
+        aivo_delivery_elsewhere(d, flying - aivo_delivery_in_flight(d), alone > aivo_delivery_alone(d));
+    }
+}
+
+void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at, bool by_peer)
+{
+    pthread_mutex_lock(&q->lock);
+    aivo_queue_clock_advance(&q->clock, at);
+    look_around(q);
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        struct aivo_delivery_item item;
+        enum aivo_delivery_result result = aivo_delivery_disconnected(q->lanes[i].delivery, at, by_peer, &item);
+        settle_answer(q, &q->lanes[i], result, &item, "the connection ended each time it was sent");
     }
     pthread_mutex_unlock(&q->lock);
 }
@@ -596,6 +634,7 @@ static enum aivo_delivery_action next_action(struct aivo_queue *q, const struct 
 {
     bool hold = aivo_queue_holds(q) || at->now_us < q->blocked_until_us;
     int64_t clock_ms = aivo_queue_clock_ms(&q->clock);
+    look_around(q);
     for (uint32_t i = 0; i < q->lane_count; i++) {
         struct lane *lane = &q->lanes[q->turn++ % q->lane_count];
         enum aivo_delivery_action action = aivo_delivery_next(lane->delivery, at->now_us, clock_ms, hold, item, ticket);

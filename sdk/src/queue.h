@@ -87,6 +87,8 @@ enum aivo_status aivo_queue_retry_where(struct aivo_queue *q, const struct aivo_
                                         struct aivo_error *err);
 enum aivo_status aivo_queue_purge_where(struct aivo_queue *q, bool pending, const struct aivo_queue_where *where,
                                         uint64_t *count, struct aivo_error *err);
+/* By how much a message id makes arguments longer. */
+size_t aivo_queue_id_bytes(const struct aivo_queue *q);
 /* The number of the queue that is named so; -1: there is none. */
 int aivo_queue_lane(const struct aivo_queue *q, const char *name);
 /* What a caller's filter (NULL: all) means; its queue, by name (NULL: all), is for the caller to find. AIVO_E_INVALID.
@@ -100,9 +102,10 @@ void aivo_queue_watch(struct aivo_queue *q, bool queued);
 void aivo_queue_connected(struct aivo_queue *q, const struct aivo_instant *at);
 /* The connection's quality: a poor one has fewer messages in flight. */
 void aivo_queue_quality(struct aivo_queue *q, enum aivo_level level);
-void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at); /* what is in flight waits anew */
-/* An answer (status AIVO_OK, answer is the ack's array as validated JSON) or AIVO_E_TIMEOUT. A ticket that is not in
- * flight any more is ignored. */
+/* What is in flight waits anew. by_peer: it was not this side that ended the connection, or found it dead. */
+void aivo_queue_disconnected(struct aivo_queue *q, const struct aivo_instant *at, bool by_peer);
+/* An answer (status AIVO_OK, answer is the ack's array as validated JSON) or AIVO_E_TIMEOUT, after which an answer may
+ * still follow. A ticket that is not known any more is ignored. */
 void aivo_queue_answered(struct aivo_queue *q, const struct aivo_instant *at, uint64_t ticket, enum aivo_status status,
                          const struct aivo_json *answer);
 void aivo_queue_step(struct aivo_queue *q, const struct aivo_instant *at, const struct aivo_queue_sink *sink,

@@ -14,6 +14,7 @@ struct chosen {
     uint64_t bytes;
     uint32_t lane;
     bool keyed;
+    bool late; /* it may have been parked just now: it waits all the same */
     char order_key[AIVO_MESSAGE_KEY_MAX + 1];
 };
 struct choice {
@@ -68,47 +69,6 @@ static void count_departed(const struct aivo_queue *q, struct tally *t, int64_t 
     t->departed_bytes += seq > q->opened_seq ? (int64_t)bytes : 0;
 }
 
-static enum aivo_status write_op(struct aivo_queue *q, const struct op *op, struct tally *t, struct aivo_error *err)
-{
-    struct lane_tally *lane = &t->lanes[op->lane];
-    enum aivo_status status = AIVO_OK;
-    switch (op->kind) {
-    case OP_REMOVE:
-        status = q->store->remove(q->db, op->seq, err);
-        break;
-    case OP_FAILED:
-        status = q->store->failed(q->db, op->seq, op->attempts, op->last_error, op->due_ms, err);
-        if (op->due_ms > 0 && op->due_ms < lane->due_ms)
-            lane->due_ms = op->due_ms;
-        if (op->due_ms > 0 && op->expires_ms > 0 && op->expires_ms < lane->expiry_ms)
-            lane->expiry_ms = op->expires_ms;
-        return status;
-    case OP_DEPART:
-        status = q->store->depart(q->db, op->seq, op->fate, err);
-        count_departed(q, t, op->seq, op->bytes);
-        t->kept_rows += op->kept;
-        return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
-    case OP_BURY:
-        status = bury(q, op, t, err);
-        break;
-    }
-    if (op->departed) {
-        t->told++;
-        t->told_kept += op->kept;
-        t->kept_rows -= op->kept;
-        t->departed_bytes -= op->seq > q->opened_seq ? (int64_t)op->bytes : 0;
-    }
-    return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
-}
-
-enum aivo_status aivo_queue_write_ops(struct aivo_queue *q, struct tally *t, struct aivo_error *err)
-{
-    enum aivo_status status = AIVO_OK;
-    for (size_t i = 0; status == AIVO_OK && i < q->taken.count; i++)
-        status = write_op(q, &q->taken.at[i], t, err);
-    return status;
-}
-
 /* One message of those in memory, just taken out of it, is kept until the transaction is committed. */
 static bool keep_victim(struct tally *t, uint32_t lane, const struct aivo_delivery_item *item)
 {
@@ -132,17 +92,19 @@ enum taken { TAKEN, TAKEN_BY_THE_LOOP, TAKEN_NOT };
 
 /* Takes a message that was chosen to leave out of the memory, if it is there. Since it was chosen the loop may have
  * sent it and heard its answer: then it has its fate already, and the room that was wanted is there. */
-static enum taken take_chosen(struct aivo_queue *q, struct tally *t, uint32_t lane, int64_t seq)
+static enum taken take_chosen(struct aivo_queue *q, struct tally *t, uint32_t lane, const struct chosen *c)
 {
     struct aivo_delivery_item item;
     enum taken taken = TAKEN;
+    const int64_t seq = c->seq;
+    uint32_t how;
     pthread_mutex_lock(&q->lock);
     if (aivo_delivery_take(q->lanes[lane].delivery, seq, &item)) {
         if (!keep_victim(t, lane, &item)) {
             aivo_delivery_add(q->lanes[lane].delivery, &item);
             taken = TAKEN_NOT;
         }
-    } else if (aivo_seqmap_get(&q->gone, seq, NULL)) {
+    } else if (aivo_seqmap_get(&q->gone, seq, &how) && !(c->late && how == AIVO_QUEUE_PARKED)) {
         taken = TAKEN_BY_THE_LOOP;
     }
     pthread_mutex_unlock(&q->lock);
@@ -153,7 +115,7 @@ static enum taken take_chosen(struct aivo_queue *q, struct tally *t, uint32_t la
 static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t lane, const struct chosen *c,
                               enum aivo_fate fate, struct aivo_error *err)
 {
-    enum taken taken = take_chosen(q, t, lane, c->seq);
+    enum taken taken = take_chosen(q, t, lane, c);
     if (taken == TAKEN_BY_THE_LOOP)
         return AIVO_OK;
     if (taken == TAKEN_NOT)
@@ -170,7 +132,7 @@ static enum aivo_status leave(struct aivo_queue *q, struct tally *t, uint32_t la
 static enum aivo_status purge_one(struct aivo_queue *q, struct tally *t, const struct chosen *c, uint64_t *count,
                                   struct aivo_error *err)
 {
-    enum taken taken = take_chosen(q, t, c->lane, c->seq);
+    enum taken taken = take_chosen(q, t, c->lane, c);
     if (taken == TAKEN_BY_THE_LOOP)
         return AIVO_OK;
     if (taken == TAKEN_NOT)
@@ -200,6 +162,74 @@ static bool choose(struct choice *c, const struct aivo_store_ref *ref)
     memcpy(one->order_key, ref->order_key ? ref->order_key : "", len);
     c->bytes += ref->bytes;
     return true;
+}
+
+static enum aivo_store_choice pick_this(void *user, const struct aivo_store_ref *ref)
+{
+    struct choice *c = user;
+    if (ref->seq == c->last_seq)
+        choose(c, ref);
+    return AIVO_STORE_STOP;
+}
+
+/* Its acknowledgement came after its time, when it waited on disk for its next attempt. By now it may be in memory
+ * again, or gone. */
+static enum aivo_status acknowledge_late(struct aivo_queue *q, const struct op *op, struct tally *t,
+                                         struct aivo_error *err)
+{
+    struct choice c = {.q = q, .t = t, .lane = op->lane, .last_seq = op->seq};
+    enum aivo_status status = q->store->in_order(q->db, op->lane, op->seq - 1, pick_this, &c, err);
+    if (status == AIVO_OK && c.no_memory)
+        status = aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    if (status == AIVO_OK && c.count > 0) {
+        c.at[0].late = true;
+        status = leave(q, t, op->lane, &c.at[0], AIVO_FATE_ACKNOWLEDGED, err);
+    }
+    free(c.at);
+    return status;
+}
+
+static enum aivo_status write_op(struct aivo_queue *q, const struct op *op, struct tally *t, struct aivo_error *err)
+{
+    struct lane_tally *lane = &t->lanes[op->lane];
+    enum aivo_status status = AIVO_OK;
+    switch (op->kind) {
+    case OP_REMOVE:
+        status = q->store->remove(q->db, op->seq, err);
+        break;
+    case OP_FAILED:
+        status = q->store->failed(q->db, op->seq, op->attempts, op->last_error, op->due_ms, err);
+        if (op->due_ms > 0 && op->due_ms < lane->due_ms)
+            lane->due_ms = op->due_ms;
+        if (op->due_ms > 0 && op->expires_ms > 0 && op->expires_ms < lane->expiry_ms)
+            lane->expiry_ms = op->expires_ms;
+        return status;
+    case OP_DEPART:
+        status = q->store->depart(q->db, op->seq, op->fate, err);
+        count_departed(q, t, op->seq, op->bytes);
+        t->kept_rows += op->kept;
+        return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
+    case OP_BURY:
+        status = bury(q, op, t, err);
+        break;
+    case OP_LATE:
+        return acknowledge_late(q, op, t, err);
+    }
+    if (op->departed) {
+        t->told++;
+        t->told_kept += op->kept;
+        t->kept_rows -= op->kept;
+        t->departed_bytes -= op->seq > q->opened_seq ? (int64_t)op->bytes : 0;
+    }
+    return status == AIVO_OK ? promote(q, t, op->lane, op->order_key, err) : status;
+}
+
+enum aivo_status aivo_queue_write_ops(struct aivo_queue *q, struct tally *t, struct aivo_error *err)
+{
+    enum aivo_status status = AIVO_OK;
+    for (size_t i = 0; status == AIVO_OK && i < q->taken.count; i++)
+        status = write_op(q, &q->taken.at[i], t, err);
+    return status;
 }
 
 static bool already(const struct choice *c, int64_t seq)

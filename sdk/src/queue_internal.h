@@ -25,6 +25,7 @@
 #define AIVO_QUEUE_UPKEEP_MAX      1024         /* messages evicted or expired by one transaction of upkeep */
 #define AIVO_QUEUE_CHUNK           128          /* fates read from disk at once */
 #define AIVO_QUEUE_CHUNK_BYTES     (1u << 20)
+#define AIVO_QUEUE_PARKED          1 /* in the map of those that are gone */
 #define AIVO_QUEUE_NOTICES_MAX     16
 #define AIVO_QUEUE_LANES_MAX       AIVO_STORE_LANES_MAX
 #define AIVO_QUEUE_LANE_BITS       4           /* of a ticket */
@@ -79,8 +80,8 @@ struct job {
 
 /* A change that the loop's thread leaves to the store thread. */
 struct op {
-    enum { OP_REMOVE, OP_FAILED, OP_DEPART, OP_BURY } kind;
-    bool departed; /* OP_REMOVE, OP_BURY of what was a fate on disk */
+    enum { OP_REMOVE, OP_FAILED, OP_DEPART, OP_BURY, OP_LATE } kind; /* LATE: acknowledged, if it still waits on disk */
+    bool departed;                                                   /* OP_REMOVE, OP_BURY of what was a fate on disk */
     bool kept;     /* of such a fate: it is in memory all the while, so that it is not read */
     bool releases; /* the message has left the memory: once this is on disk its seq is not gone any more */
     int64_t seq;
@@ -150,7 +151,7 @@ struct aivo_queue {
     struct aivo_uuid_source uuids;
     struct ops ops;
     size_t backlog;          /* ops, those that the store thread has taken included */
-    struct aivo_seqmap gone; /* have left the memory, and the file does not say so yet */
+    struct aivo_seqmap gone; /* have left the memory, and the file does not say so yet; AIVO_QUEUE_PARKED: they wait */
     struct message_list untold;
     struct message_list kept; /* the client has them until aivo_queue_told() */
     uint32_t kept_count;

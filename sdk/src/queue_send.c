@@ -54,6 +54,11 @@ static bool make_text(const struct aivo_queue *q, const char *args, struct messa
     return true;
 }
 
+size_t aivo_queue_id_bytes(const struct aivo_queue *q)
+{
+    return q->id_member[0] ? strlen(q->id_member) + AIVO_MSGID_TEXT + 1 : 0; /* with quote and comma */
+}
+
 int aivo_queue_lane(const struct aivo_queue *q, const char *name)
 {
     for (uint32_t i = 0; i < q->lane_count; i++) {

@@ -69,14 +69,48 @@ test("no ack at all: resent after the time-out, given up in the end", async (t) 
   assert.ok(peer.got.length >= 2, `${peer.got.length} attempts`);
 });
 
-test("a disconnect costs no attempt: ten lost connections, one allowed retry", async (t) => {
-  const peer = await answering(t, (value, times, ack, socket) => (times <= 10 ? socket.conn.close() : ack({ ok: 1 })));
+test("a disconnect costs no attempt: four lost connections, one allowed retry", async (t) => {
+  const peer = await answering(t, (value, times, ack, socket) => (times <= 4 ? socket.conn.close() : ack({ ok: 1 })));
   const driver = await connected(t, peer, { maxRetries: 1 });
   await send(driver, 1);
   const fate = await driver.next("fate", undefined, 40000);
   assert.equal(fate.fate, "acknowledged");
   assert.equal(fate.attempts, 0);
-  assert.equal(peer.got.length, 11);
+  assert.equal(peer.got.length, 5);
+});
+
+test("a message at which the server ends every connection dies alone: all others are delivered meanwhile", async (t) => {
+  let ends = 0;
+  const peer = await answering(t, (value, times, ack, socket) => {
+    if (value.n !== 3) return ack({ ok: 1 });
+    ends++;
+    socket.conn.close();
+  });
+  const driver = new Driver(t);
+  await driver.create({ url: peer.url,
+                        queue: { path: `${temporaryFolder(t)}/queue.db`, retryBaseMs: 50, maxRetries: 3,
+                                 maxMessages: 1000 } });
+  for (let n = 0; n < 200; n++) await send(driver, n);
+  await driver.do("start");
+  const fates = [];
+  while (fates.length < 200) fates.push(await driver.next("fate", undefined, 20000));
+  const dead = fates.filter((fate) => fate.fate !== "acknowledged");
+  assert.equal(dead.length, 1, JSON.stringify(dead.slice(0, 3)));
+  assert.equal(dead[0].args[0].n, 3);
+  assert.equal(dead[0].fate, "dead");
+  assert.match(dead[0].lastError, /the connection ended each time it was sent/);
+  assert.ok(ends <= 10, `${ends} connections ended`);
+  assert.ok(peer.got.length <= 200 + 2 * 64 + ends, `${peer.got.length} deliveries`);
+});
+
+test("an answer that comes after its time counts: nothing dies, little is sent again", async (t) => {
+  const peer = await answering(t, (value, times, ack) => setTimeout(() => ack({ ok: 1 }), 700));
+  const driver = await connected(t, peer, { ackTimeoutMs: 450, maxRetries: 4, retryBaseMs: 100 });
+  for (let n = 0; n < 20; n++) await send(driver, n);
+  const fates = [];
+  while (fates.length < 20) fates.push(await driver.next("fate", undefined, 15000));
+  assert.deepEqual(fates.filter((fate) => fate.fate !== "acknowledged"), []);
+  assert.ok(peer.got.length <= 40, `${peer.got.length} deliveries`);
 });
 
 test("sent in order, and queued in order while down", async (t) => {

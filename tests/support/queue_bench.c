@@ -194,7 +194,13 @@ int bench_teardown(void **state)
 void bench_disconnect(struct bench *b)
 {
     struct aivo_instant at = bench_now(b);
-    aivo_queue_disconnected(b->q, &at);
+    aivo_queue_disconnected(b->q, &at, false);
+}
+
+void bench_cut(struct bench *b)
+{
+    struct aivo_instant at = bench_now(b);
+    aivo_queue_disconnected(b->q, &at, true);
 }
 
 void bench_timeout(struct bench *b, uint64_t ticket)

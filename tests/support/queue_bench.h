@@ -54,6 +54,7 @@ void bench_close(struct bench *b);
 void bench_send(struct bench *b, const char *args);
 void bench_connect(struct bench *b);
 void bench_disconnect(struct bench *b);
+void bench_cut(struct bench *b); /* the server ends the connection */
 void bench_step(struct bench *b);
 /* Steps as a loop does, whenever the queue asks for it, until *count reaches want (at most 30 s). */
 void bench_run_until(struct bench *b, const size_t *count, size_t want);

@@ -60,6 +60,13 @@ static enum aivo_delivery_result answered(struct aivo_delivery *d, int64_t now_u
     return aivo_delivery_answered(d, &at, ticket, &j, &item);
 }
 
+static enum aivo_delivery_result cut(struct aivo_delivery *d, int64_t now_us, bool by_peer)
+{
+    struct aivo_instant at = {.now_us = now_us, .random = UINT64_MAX};
+    struct aivo_delivery_item item;
+    return aivo_delivery_disconnected(d, &at, by_peer, &item);
+}
+
 /* Answers of every shape: acknowledged unless it says rateLimited:true or has an error that is neither null nor false.
  */
 static void test_judge(void **state)
@@ -83,7 +90,7 @@ static void test_judge(void **state)
         {"[{\"error\":{\"code\":7}}]", AIVO_VERDICT_FAILED, -1, "{\"code\":7}"},
         {"[{\"error\":true}]", AIVO_VERDICT_FAILED, -1, "true"},
         {"[{\"error\":0}]", AIVO_VERDICT_FAILED, -1, "0"},
-        {"[{\"error\":\"\"}]", AIVO_VERDICT_FAILED, -1, ""},
+        {"[{\"error\":\"\"}]", AIVO_VERDICT_FAILED, -1, "the server answered with an error without a text"},
         {"[{\"error\":\"slow down\",\"rateLimited\":true,\"retryAfterMs\":1500.7}]", AIVO_VERDICT_LIMITED, 1500, ""},
         {"[{\"rateLimited\":true}]", AIVO_VERDICT_LIMITED, -1, ""},
         {"[{\"rateLimited\":true,\"retryAfterMs\":-5}]", AIVO_VERDICT_LIMITED, -1, ""},
@@ -129,7 +136,7 @@ static void test_window(void **state)
         add(d, seq, 0);
     expect_nothing(d, 0);
     assert_int_equal(aivo_delivery_deadline(d), AIVO_NEVER);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     assert_int_equal(aivo_delivery_deadline(d), 0);
     uint64_t tickets[6];
     for (int64_t seq = 1; seq <= 4; seq++)
@@ -153,13 +160,13 @@ static void test_disconnect(void **state)
     struct aivo_delivery *d = make(&plain);
     for (int64_t seq = 1; seq <= 5; seq++)
         add(d, seq, 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     uint64_t first = expect_send(d, 0, 1);
     expect_send(d, 0, 2);
-    aivo_delivery_disconnected(d);
+    cut(d, 0, false);
     expect_nothing(d, 0);
     assert_int_equal(aivo_delivery_in_flight(d), 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     assert_int_equal(answered(d, 0, first, "[{\"error\":\"late\"}]"), AIVO_DELIVERY_UNKNOWN);
     uint64_t again = expect_send(d, 0, 1);
     assert_int_not_equal(first, again);
@@ -174,7 +181,7 @@ static void test_retry_and_death(void **state)
     (void)state;
     struct aivo_delivery *d = make(&plain);
     add(d, 1, 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     int64_t now_us = 5 * S;
     for (int attempt = 1; attempt <= 3; attempt++) {
         uint64_t ticket = expect_send(d, now_us, 1);
@@ -203,7 +210,7 @@ static void test_rate_limit(void **state)
     struct aivo_delivery *d = make(&plain);
     for (int64_t seq = 1; seq <= 6; seq++)
         add(d, seq, 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     int64_t now_us = 100 * S;
     uint64_t tickets[4];
     for (int i = 0; i < 4; i++)
@@ -240,8 +247,8 @@ static void test_rate_limit(void **state)
     expect_nothing(d, now_us);
     now_us += 1;
     assert_int_equal(answered(d, now_us, second, "[{\"rateLimited\":true}]"), AIVO_DELIVERY_KEPT);
-    aivo_delivery_disconnected(d);
-    aivo_delivery_connected(d);
+    cut(d, 0, false);
+    aivo_delivery_connected(d, 0);
     assert_int_equal(aivo_delivery_deadline(d) - now_us, 1 * S); /* a new connection does not end the pause */
     aivo_delivery_destroy(d, NULL, NULL);
 }
@@ -257,10 +264,10 @@ static void test_expiry(void **state)
     add(d, 2, 2000);
     add(d, 3, 0);
     assert_int_equal(aivo_delivery_expiry(d), 1000);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     ticket = expect_send(d, 0, 1);
-    aivo_delivery_disconnected(d);
-    aivo_delivery_connected(d);
+    cut(d, 0, false);
+    aivo_delivery_connected(d, 0);
     ticket = expect_send(d, 0, 1);
     assert_int_equal(aivo_delivery_next(d, 0, 2000, true, &item, &none), AIVO_DELIVERY_EXPIRE);
     assert_int_equal(item.seq, 2);
@@ -284,7 +291,7 @@ static void test_evict(void **state)
     struct aivo_delivery_item item;
     for (int64_t seq = 1; seq <= 5; seq++)
         add(d, seq, 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     uint64_t first = expect_send(d, 0, 1);
     uint64_t second = expect_send(d, 0, 2);
     assert_int_equal(answered(d, 0, second, "[{\"error\":\"no\"}]"), AIVO_DELIVERY_RETRY);
@@ -309,7 +316,7 @@ static void test_unsent_and_refused(void **state)
     struct aivo_delivery *d = make(&plain);
     struct aivo_delivery_item item;
     add(d, 1, 0);
-    aivo_delivery_connected(d);
+    aivo_delivery_connected(d, 0);
     uint64_t ticket = expect_send(d, 0, 1);
     aivo_delivery_unsent(d, ticket ^ 1);
     aivo_delivery_unsent(d, UINT64_MAX);

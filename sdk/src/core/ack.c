@@ -145,7 +145,7 @@ void aivo_acks_destroy(struct aivo_acks *acks)
     free(acks);
 }
 
-bool aivo_acks_add(struct aivo_acks *acks, struct aivo_ack *entry)
+bool aivo_acks_restore(struct aivo_acks *acks, const struct aivo_ack *entry)
 {
     if (acks->free == NONE && !grow(acks))
         return false;
@@ -153,7 +153,6 @@ bool aivo_acks_add(struct aivo_acks *acks, struct aivo_ack *entry)
     struct node *node = &acks->nodes[index];
     acks->free = node->chain;
 
-    entry->id = acks->next_id++;
     node->entry = *entry;
     uint32_t bucket = bucket_of(acks, entry->id);
     node->chain = acks->buckets[bucket];
@@ -171,6 +170,15 @@ bool aivo_acks_add(struct aivo_acks *acks, struct aivo_ack *entry)
         sift_up(acks, node->place);
     }
     acks->count++;
+    return true;
+}
+
+bool aivo_acks_add(struct aivo_acks *acks, struct aivo_ack *entry)
+{
+    entry->id = acks->next_id;
+    if (!aivo_acks_restore(acks, entry))
+        return false;
+    acks->next_id++;
     return true;
 }
 

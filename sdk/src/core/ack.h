@@ -24,6 +24,8 @@ struct aivo_acks *aivo_acks_create(void); /* NULL: no memory */
 void aivo_acks_destroy(struct aivo_acks *acks);
 /* Assigns the next id, copies the entry. false: the table is full or memory is out. O(1) amortized. */
 bool aivo_acks_add(struct aivo_acks *acks, struct aivo_ack *entry);
+/* Gives back what was taken out, under its own id. false: as above. */
+bool aivo_acks_restore(struct aivo_acks *acks, const struct aivo_ack *entry);
 /* Takes an entry out by its id. false: unknown (late, duplicate or forged). O(1). */
 bool aivo_acks_take(struct aivo_acks *acks, uint64_t id, struct aivo_ack *out);
 /* Takes out one entry whose deadline has passed, in order of deadline; false: none (left). */

@@ -19,8 +19,17 @@ struct slot {
     uint32_t heap_pos; /* READY, LATER: its place in that heap */
     int64_t due_us;    /* LATER */
     int64_t sent_us;   /* FLYING */
+    int64_t wait_us;   /* after an end that it is suspected of: from the next connection on; 0: not */
+    bool on_trial;     /* FLYING, alone */
     uint64_t ticket;   /* FLYING; 0 otherwise */
 };
+
+/* A ticket that was not answered in time. */
+struct late {
+    uint64_t ticket; /* 0: none */
+    int64_t seq;
+};
+#define LATE_WINDOWS 4
 
 /* A binary heap of slot numbers. */
 struct heap {
@@ -37,6 +46,12 @@ struct aivo_delivery {
     struct heap later; /* earliest due_us first */
     struct aivo_seqmap slot_of;
     uint32_t flying;
+    bool trying;      /* the one in flight is on trial */
+    size_t elsewhere; /* in flight in other queues of the connection */
+    bool alone_there;
+    bool acknowledged; /* something, on this connection */
+    struct late *late; /* a ring of tickets whose time is over; NULL: there were none */
+    uint32_t late_next;
     uint64_t serial;
     bool poor;
     bool connected;
@@ -136,6 +151,7 @@ void aivo_delivery_destroy(struct aivo_delivery *d, void (*drop)(void *user, voi
             drop(user, d->slots[i].item.message);
     }
     aivo_seqmap_free(&d->slot_of);
+    free(d->late);
     free(d->slots);
     free(d->free_slots);
     free(d->ready.at);
@@ -197,6 +213,8 @@ static void detach(struct aivo_delivery *d, uint32_t slot)
         heap_remove(d, &d->later, slot);
     else if (s->where == FLYING)
         d->flying--;
+    if (s->on_trial)
+        s->on_trial = d->trying = false;
 }
 
 static void take_out(struct aivo_delivery *d, uint32_t slot, struct aivo_delivery_item *item)
@@ -301,20 +319,94 @@ void aivo_delivery_pause(struct aivo_delivery *d, int64_t until_us)
     d->allowance = 1;
 }
 
-void aivo_delivery_connected(struct aivo_delivery *d)
+void aivo_delivery_connected(struct aivo_delivery *d, int64_t now_us)
 {
     d->connected = true;
+    d->acknowledged = false;
+    for (uint32_t i = 0; i < d->options.capacity; i++) {
+        struct slot *s = &d->slots[i];
+        if (s->wait_us == 0 || (s->where != READY && s->where != LATER))
+            continue;
+        int64_t due_us = now_us + s->wait_us;
+        s->wait_us = 0;
+        detach(d, i);
+        put_waiting(d, i, due_us > 0 ? due_us : 1);
+    }
 }
 
-void aivo_delivery_disconnected(struct aivo_delivery *d)
+/* From half of a range that doubles to all of it: never so short that nobody passes. */
+static int64_t suspects_wait(const struct aivo_delivery *d, uint32_t ends, uint64_t random)
 {
-    d->connected = false;
-    for (uint32_t i = 0; d->flying > 0 && i < d->options.capacity; i++) {
-        if (d->slots[i].where == FLYING) {
-            detach(d, i);
-            put_waiting(d, i, 0);
-        }
+    struct aivo_backoff b = d->options.retry;
+    uint64_t range = (uint64_t)b.base_ms << (ends - 1 < 20 ? ends - 1 : 20);
+    b.floor_ms = (uint32_t)((range < b.cap_ms ? range : b.cap_ms) / 2);
+    int64_t wait_us = aivo_backoff_us(&b, ends - 1, random);
+    return wait_us > 0 ? wait_us : 1;
+}
+
+/* The peer ended the connection while nothing but this one was in flight. */
+static enum aivo_delivery_result blame(struct aivo_delivery *d, const struct aivo_instant *at, uint32_t slot,
+                                       struct aivo_delivery_item *item)
+{
+    struct slot *s = &d->slots[slot];
+    s->item.ends_alone++;
+    bool counts = s->item.ends_alone > AIVO_DELIVERY_ENDS_FREE;
+    s->item.attempts += counts;
+    if (counts && s->item.attempts >= d->options.max_retries) {
+        take_out(d, slot, item);
+        return AIVO_DELIVERY_DEAD;
     }
+    *item = s->item;
+    s->wait_us = suspects_wait(d, s->item.ends_alone, at->random);
+    detach(d, slot);
+    put_waiting(d, slot, at->now_us + s->wait_us > 0 ? at->now_us + s->wait_us : 1);
+    return counts ? AIVO_DELIVERY_RETRY : AIVO_DELIVERY_UNKNOWN;
+}
+
+enum aivo_delivery_result aivo_delivery_disconnected(struct aivo_delivery *d, const struct aivo_instant *at,
+                                                     bool by_peer, struct aivo_delivery_item *item)
+{
+    enum aivo_delivery_result result = AIVO_DELIVERY_UNKNOWN;
+    bool alone = d->flying == 1 && d->elsewhere == 0;
+    d->connected = false;
+    if (by_peer && d->flying > 0 && !d->acknowledged)
+        d->allowance = 1;
+    for (uint32_t i = 0; d->flying > 0 && i < d->options.capacity; i++) {
+        if (d->slots[i].where != FLYING)
+            continue;
+        d->slots[i].item.ends += by_peer;
+        if (by_peer && alone) {
+            result = blame(d, at, i, item);
+            break;
+        }
+        detach(d, i);
+        put_waiting(d, i, 0);
+    }
+    free(d->late); /* no answer to those tickets will come any more */
+    d->late = NULL;
+    return result;
+}
+
+void aivo_delivery_elsewhere(struct aivo_delivery *d, size_t in_flight, bool alone)
+{
+    d->elsewhere = in_flight;
+    d->alone_there = alone;
+}
+
+static bool suspect(const struct slot *s)
+{
+    return s->item.ends_alone > 0 || s->item.ends >= AIVO_DELIVERY_ENDS_SUSPECT;
+}
+
+bool aivo_delivery_alone(const struct aivo_delivery *d)
+{
+    return d->trying || (d->ready.count > 0 && suspect(&d->slots[d->ready.at[0]]));
+}
+
+/* Whether the first of those that are ready has to wait for others to be answered. */
+static bool first_waits(const struct aivo_delivery *d)
+{
+    return suspect(&d->slots[d->ready.at[0]]) ? d->flying + d->elsewhere > 0 : d->alone_there;
 }
 
 /* One waiting message whose time is over; else the bound is made exact again. */
@@ -338,7 +430,7 @@ static bool expire_one(struct aivo_delivery *d, int64_t clock_ms, struct aivo_de
 
 static bool may_send(const struct aivo_delivery *d)
 {
-    return d->connected && d->flying < d->allowance;
+    return d->connected && d->flying < d->allowance && !d->trying;
 }
 
 enum aivo_delivery_action aivo_delivery_next(struct aivo_delivery *d, int64_t now_us, int64_t clock_ms, bool hold,
@@ -351,12 +443,14 @@ enum aivo_delivery_action aivo_delivery_next(struct aivo_delivery *d, int64_t no
         heap_remove(d, &d->later, slot);
         put_waiting(d, slot, 0);
     }
-    if (hold || !may_send(d) || now_us < d->pause_until_us || d->ready.count == 0)
+    if (hold || !may_send(d) || now_us < d->pause_until_us || d->ready.count == 0 || first_waits(d))
         return AIVO_DELIVERY_NOTHING;
     uint32_t slot = d->ready.at[0];
     struct slot *s = &d->slots[slot];
     detach(d, slot);
     s->where = FLYING;
+    s->on_trial = d->trying = suspect(s);
+    s->wait_us = 0;
     s->sent_us = now_us;
     s->ticket = ++d->serial << SLOT_BITS | slot;
     d->flying++;
@@ -416,6 +510,7 @@ static enum aivo_delivery_result fail(struct aivo_delivery *d, const struct aivo
                                       struct aivo_delivery_item *item)
 {
     struct slot *s = &d->slots[slot];
+    s->item.ends = s->item.ends_alone = 0;
     s->item.attempts++;
     if (s->item.attempts >= d->options.max_retries) {
         take_out(d, slot, item);
@@ -428,6 +523,35 @@ static enum aivo_delivery_result fail(struct aivo_delivery *d, const struct aivo
     return AIVO_DELIVERY_RETRY;
 }
 
+static uint32_t late_most(const struct aivo_delivery *d)
+{
+    return LATE_WINDOWS * d->options.window;
+}
+
+/* Without memory its late answer is not known, and it is sent once more. */
+static void keep_late(struct aivo_delivery *d, uint64_t ticket, int64_t seq)
+{
+    if (!d->late && !(d->late = calloc(late_most(d), sizeof *d->late)))
+        return;
+    d->late[d->late_next++ % late_most(d)] = (struct late){.ticket = ticket, .seq = seq};
+}
+
+static enum aivo_delivery_result late_answer(struct aivo_delivery *d, uint64_t ticket, struct aivo_delivery_item *item)
+{
+    uint32_t i = 0, slot;
+    while (d->late && i < late_most(d) && d->late[i].ticket != ticket)
+        i++;
+    if (!d->late || i == late_most(d))
+        return AIVO_DELIVERY_UNKNOWN;
+    *item = (struct aivo_delivery_item){.seq = d->late[i].seq};
+    d->late[i].ticket = 0;
+    d->acknowledged = true;
+    if (!aivo_seqmap_get(&d->slot_of, item->seq, &slot))
+        return AIVO_DELIVERY_LATE;
+    take_out(d, slot, item);
+    return AIVO_DELIVERY_GONE;
+}
+
 enum aivo_delivery_result aivo_delivery_answered(struct aivo_delivery *d, const struct aivo_instant *at,
                                                  uint64_t ticket, const struct aivo_judgement *judgement,
                                                  struct aivo_delivery_item *item)
@@ -435,16 +559,20 @@ enum aivo_delivery_result aivo_delivery_answered(struct aivo_delivery *d, const 
     uint32_t slot;
     struct slot *s = flying(d, ticket, &slot);
     if (!s)
-        return AIVO_DELIVERY_UNKNOWN;
-    if (judgement->verdict == AIVO_VERDICT_FAILED)
+        return judgement->verdict == AIVO_VERDICT_ACKNOWLEDGED ? late_answer(d, ticket, item) : AIVO_DELIVERY_UNKNOWN;
+    if (judgement->verdict == AIVO_VERDICT_SILENT)
+        keep_late(d, ticket, s->item.seq);
+    if (judgement->verdict == AIVO_VERDICT_FAILED || judgement->verdict == AIVO_VERDICT_SILENT)
         return fail(d, at, slot, item);
     if (judgement->verdict == AIVO_VERDICT_LIMITED) {
         hold_back(d, at, s->sent_us, judgement->retry_after_ms);
+        s->item.ends = s->item.ends_alone = 0;
         *item = s->item;
         detach(d, slot);
         put_waiting(d, slot, 0);
         return AIVO_DELIVERY_KEPT;
     }
+    d->acknowledged = true;
     if (s->sent_us >= d->pause_from_us)
         d->pause_next_us = PAUSE_FIRST_US;
     if (d->allowance < ceiling(d))
@@ -485,6 +613,8 @@ int64_t aivo_delivery_deadline(const struct aivo_delivery *d)
     if (!may_send(d))
         return AIVO_NEVER;
     int64_t due_us = AIVO_NEVER;
+    if (d->ready.count > 0 && first_waits(d))
+        return AIVO_NEVER; /* until one of those is answered */
     if (d->ready.count > 0)
         due_us = 0;
     else if (d->later.count > 0)

@@ -21,6 +21,8 @@
 
 #define AIVO_DELIVERY_CAPACITY_MAX 4096
 #define AIVO_DELIVERY_REASON_MAX   240 /* bytes of a failed attempt's reason, with the NUL */
+#define AIVO_DELIVERY_ENDS_SUSPECT 4   /* connections the peer ended with a message in flight: then it is sent alone */
+#define AIVO_DELIVERY_ENDS_FREE    4   /* those it ended with the message alone in flight that cost no attempt */
 
 struct aivo_delivery_options {
     uint32_t capacity;    /* messages held at most, 1..AIVO_DELIVERY_CAPACITY_MAX */
@@ -30,11 +32,13 @@ struct aivo_delivery_options {
 };
 
 struct aivo_delivery_item {
-    int64_t seq;        /* unique; the order of sending */
-    int64_t expires_ms; /* on the queue's clock; 0: never */
-    uint32_t attempts;  /* that failed */
-    int32_t priority;   /* the higher goes first */
-    void *message;      /* the owner's; never looked at */
+    int64_t seq;         /* unique; the order of sending */
+    int64_t expires_ms;  /* on the queue's clock; 0: never */
+    uint32_t attempts;   /* that failed */
+    int32_t priority;    /* the higher goes first */
+    uint32_t ends;       /* connections that the peer ended while it was in flight, since its last answer */
+    uint32_t ends_alone; /* those at which nothing else was */
+    void *message;       /* the owner's; never looked at */
 };
 
 struct aivo_delivery;
@@ -71,9 +75,31 @@ void aivo_delivery_poor(struct aivo_delivery *d, bool poor);
 int64_t aivo_delivery_paused_until(const struct aivo_delivery *d);
 void aivo_delivery_pause(struct aivo_delivery *d, int64_t until_us);
 
-void aivo_delivery_connected(struct aivo_delivery *d);
-/* What is in flight waits anew, at no cost; its tickets are void. */
-void aivo_delivery_disconnected(struct aivo_delivery *d);
+enum aivo_delivery_result {
+    AIVO_DELIVERY_UNKNOWN, /* no such ticket in flight: late, or of a lost connection */
+    AIVO_DELIVERY_GONE,    /* acknowledged: it has left */
+    AIVO_DELIVERY_RETRY,   /* failed: it waits for its next attempt; item->attempts is the new count */
+    AIVO_DELIVERY_DEAD,    /* failed for the last time: it has left */
+    AIVO_DELIVERY_KEPT,    /* rate limit: it waits, and all others too */
+    AIVO_DELIVERY_LATE,    /* acknowledged after its time, and not held any more: only item->seq is set */
+};
+
+void aivo_delivery_connected(struct aivo_delivery *d, int64_t now_us);
+/*
+ * What is in flight waits anew, at no cost; its tickets are void. Where the peer ended the connection one of them may
+ * be the reason, and would end the next ones too. So after a connection at which nothing was acknowledged the window
+ * opens from one, and what was in flight at several ends, or alone at one, is suspect: it is sent only when nothing
+ * else is in flight, and nothing else until it is answered. One that was alone waits, longer each time, counted from
+ * the next connection, so that others pass; after AIVO_DELIVERY_ENDS_FREE such ends each further one is a failed
+ * attempt. Returns RETRY or DEAD with that message, as for an answer; UNKNOWN: no attempt was counted.
+ */
+enum aivo_delivery_result aivo_delivery_disconnected(struct aivo_delivery *d, const struct aivo_instant *at,
+                                                     bool by_peer, struct aivo_delivery_item *item);
+/* What the other queues of the same connection do: so many are in flight, and one of them is sent alone, or is to be.
+ */
+void aivo_delivery_elsewhere(struct aivo_delivery *d, size_t in_flight, bool alone);
+/* Whether this one sends a suspect alone now, or wants to. */
+bool aivo_delivery_alone(const struct aivo_delivery *d);
 
 enum aivo_delivery_action {
     AIVO_DELIVERY_NOTHING, /* until aivo_delivery_deadline(), or another event */
@@ -93,6 +119,7 @@ enum aivo_verdict {
     AIVO_VERDICT_ACKNOWLEDGED,
     AIVO_VERDICT_FAILED,  /* a failed attempt; reason says why */
     AIVO_VERDICT_LIMITED, /* rate limit: kept, everything pauses, no attempt lost */
+    AIVO_VERDICT_SILENT,  /* none in time: a failed attempt, whose answer may still come */
 };
 struct aivo_judgement {
     enum aivo_verdict verdict;
@@ -102,13 +129,8 @@ struct aivo_judgement {
 /* answer: the acknowledgement's arguments, a validated JSON array. */
 void aivo_delivery_judge(const struct aivo_json *answer, struct aivo_judgement *out);
 
-enum aivo_delivery_result {
-    AIVO_DELIVERY_UNKNOWN, /* no such ticket in flight: late, or of a lost connection */
-    AIVO_DELIVERY_GONE,    /* acknowledged: it has left */
-    AIVO_DELIVERY_RETRY,   /* failed: it waits for its next attempt; item->attempts is the new count */
-    AIVO_DELIVERY_DEAD,    /* failed for the last time: it has left */
-    AIVO_DELIVERY_KEPT,    /* rate limit: it waits, and all others too */
-};
+/* After a SILENT one the acknowledgement of the same ticket still counts, until the connection ends and as long as no
+ * more than four windows of them came after it: wherever the message waits, or is in flight again, it is GONE. */
 enum aivo_delivery_result aivo_delivery_answered(struct aivo_delivery *d, const struct aivo_instant *at,
                                                  uint64_t ticket, const struct aivo_judgement *judgement,
                                                  struct aivo_delivery_item *item);

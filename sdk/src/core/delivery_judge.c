@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define NO_TEXT "the server answered with an error without a text"
+
 /* As much of the text as fits, cut between two characters, control characters made spaces. */
 static void set_reason(char *out, const char *text, size_t len)
 {
@@ -25,6 +27,8 @@ static void failed(struct aivo_judgement *out, const struct aivo_json *error)
         set_reason(out->reason, text.data, text.len);
     else
         set_reason(out->reason, error->text, error->len);
+    if (!out->reason[0])
+        set_reason(out->reason, NO_TEXT, sizeof NO_TEXT - 1);
     aivo_buf_free(&text);
 }
 
