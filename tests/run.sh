@@ -204,7 +204,7 @@ cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N 
     if [ $# -lt 3 ] || [ "$3" -gt 0 ]; then
         tail -n 60 "$log" | sed 's/^/    /'
     fi
-    grep -iE 'skip|fail' "$log" | grep -vE '^[0-9]+ passed' | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
+    grep -E '^(FAILED|skip) ' "$log" | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
 }
 
 # Each says "N passed, N failed, N skipped" at its end: man pages, completions and docs/cli.md against what the programs say of
