@@ -81,7 +81,8 @@ def monitor(*args):
 # takes a second. A widget is in it once its parent was asked for its children.
 
 ROOT = "/org/a11y/atspi/accessible/root"
-VISIBLE, SENSITIVE = 1 << int(Atspi.StateType.VISIBLE), 1 << int(Atspi.StateType.SENSITIVE)
+VISIBLE, SENSITIVE, FOCUSED = (1 << int(state) for state in (
+    Atspi.StateType.VISIBLE, Atspi.StateType.SENSITIVE, Atspi.StateType.FOCUSED))
 bus = None
 
 
@@ -234,6 +235,10 @@ def spoken():
 def heard(text, seconds=10):
     """Waits until a screen reader would come across this text."""
     wait(f"the words {text!r}", seconds, lambda: any(text in words for words in spoken()))
+
+
+def focused(role, name):
+    return any(node.states & FOCUSED and node.role_name() == role and node.name == name for node in nodes())
 
 
 def sensitive(node):

@@ -188,6 +188,25 @@ class Day(unittest.TestCase):
             press("Escape")
             wait_no_window(dialog)
 
+    def test_12a_less_history_is_asked_about_first(self):
+        press("Control_L", "comma")
+        wait_window("Preferences")
+        for _ in range(20):  # by keyboard, to the last row of the page
+            if desk.focused("combo box", "History kept"):
+                break
+            press("Tab")
+            time.sleep(0.1)
+        press("space")
+        wait("the list", 5, lambda: desk.focused("list item", ""))
+        press("Up")
+        press("Return")
+        heard("Delete All History?")
+        click_away("Cancel")
+        heard("30 days")
+        press("Escape")
+        wait_no_window("Preferences")
+        self.assertNotIn("history-days", (HOME / "config/glib-2.0/settings/keyfile").read_text())
+
     def test_13_a_token_is_kept_in_no_file(self):
         press("Control_L", "e")
         wait_window("Edit Connection")
