@@ -146,6 +146,7 @@ struct aivo_queue {
     uint32_t expected;       /* senders that waited for the last transaction, or behind it: most come back */
     int64_t commit_us;       /* what it took */
     bool untidy;             /* the store thread should look after the file: no sender takes it before */
+    bool damaged;            /* the store thread should salvage the file: likewise */
     int64_t asleep_until_us; /* the store thread; 0: it is awake */
     struct aivo_queue_clock clock;
     struct aivo_uuid_source uuids;
@@ -187,6 +188,7 @@ struct aivo_queue {
     int64_t saved_skew_ms;
     int64_t saved_at_us;
     bool in_trouble; /* reported */
+    int64_t recover_after_us;
 };
 
 void *aivo_queue_store_main(void *queue);
@@ -213,6 +215,10 @@ void aivo_queue_tell(struct aivo_queue *q, struct queue_message *m, const struct
 void aivo_queue_tell_all(struct aivo_queue *q, const struct aivo_queue_sink *sink, void *user);
 /* Ends the store thread; nothing is written to the file afterwards. */
 void aivo_queue_stop(struct aivo_queue *q);
+/* A call of the store failed: true if that is why the store thread will salvage the file (queue_recover.c). Locked. */
+bool aivo_queue_damaged(struct aivo_queue *q, const struct aivo_error *err);
+/* Does so. By who has the file; locked on entry and return. */
+void aivo_queue_recover(struct aivo_queue *q);
 /* What nobody waits for could not be done: said once, tried again later. */
 void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct aivo_error *err);
 

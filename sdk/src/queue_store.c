@@ -38,7 +38,7 @@ static int64_t on_the_monotonic(const struct aivo_queue *q, int64_t clock_ms)
 
 int64_t aivo_queue_store_due(const struct aivo_queue *q, int64_t now_us)
 {
-    if ((q->jobs && !q->first_waits) || q->closing || q->untidy)
+    if ((q->jobs && !q->first_waits) || q->closing || q->untidy || q->damaged)
         return 0;
     int64_t due_us = now_us + LONGEST_WAIT_US;
     if (q->backlog > 0 || wants_upkeep(q))
@@ -170,7 +170,8 @@ static void publish_lane(struct lane *lane, const struct lane_tally *lt, const s
 {
     if (lane->pending == 0 && lt->added > 0)
         lane->head_ms = t->at.unix_ms;
-    lane->pending = (uint64_t)((int64_t)lane->pending + lt->added - lt->left);
+    const int64_t pending = (int64_t)lane->pending + lt->added - lt->left;
+    lane->pending = pending > 0 ? (uint64_t)pending : 0;
     if (lt->none_left && lane->pending > lane->max_messages)
         lane->pending = lane->max_messages;
     int64_t bytes = (int64_t)lane->bytes + lt->added_bytes - lt->left_bytes;
@@ -241,10 +242,11 @@ static void publish(struct aivo_queue *q, struct tally *t, bool with_ops)
         q->taken.count = 0;
 }
 
-static void take_back(struct aivo_queue *q, struct tally *t)
+static void take_back(struct aivo_queue *q, struct tally *t, const struct aivo_error *why)
 {
     q->store->rollback(q->db);
     pthread_mutex_lock(&q->lock);
+    aivo_queue_damaged(q, why);
     for (size_t i = 0; i < t->victim_count; i++)
         aivo_delivery_add(q->lanes[t->victim_lanes[i]].delivery, &t->victims[i]); /* only this thread adds: its place is
                                                                                      still there */
@@ -300,7 +302,7 @@ static enum aivo_status transact(struct aivo_queue *q, struct job *jobs, size_t 
     if (status == AIVO_OK)
         publish(q, &t, with_ops);
     else
-        take_back(q, &t);
+        take_back(q, &t, err);
     free(t.victims);
     free(t.victim_lanes);
     return status;
@@ -348,10 +350,11 @@ void aivo_queue_trouble(struct aivo_queue *q, int64_t *after_us, const struct ai
 {
     pthread_mutex_lock(&q->lock);
     *after_us = aivo_clock_us() + RETRY_US;
-    if (!q->in_trouble)
+    const bool salvaged = aivo_queue_damaged(q, err); /* soon: that has its own notice */
+    if (!q->in_trouble && !salvaged)
         aivo_queue_notice(q, err);
     pthread_mutex_unlock(&q->lock);
-    q->in_trouble = true;
+    q->in_trouble |= !salvaged;
 }
 
 static void write_all(struct aivo_queue *q, struct job *jobs, size_t count, bool last)
@@ -449,7 +452,7 @@ static struct job *take_turn(struct aivo_queue *q, bool last)
 bool aivo_queue_lead(struct aivo_queue *q, const struct job *own, bool late)
 {
     bool all = late || q->job_count >= q->expected;
-    if (q->taken_up || own->done || !all || q->untidy || q->closing || q->async_count > 0)
+    if (q->taken_up || own->done || !all || q->untidy || q->damaged || q->closing || q->async_count > 0)
         return false;
     int cancelable;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable); /* who has the file must give it back */
@@ -485,6 +488,8 @@ void *aivo_queue_store_main(void *queue)
         wait_for_work(q);
         q->taken_up = true;
         gather(q);
+        if (q->damaged && !q->closing)
+            aivo_queue_recover(q);
         bool idle = q->jobs == NULL;
         last = q->closing && idle;
         struct job *done = take_turn(q, last);

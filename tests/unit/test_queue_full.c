@@ -278,6 +278,7 @@ static void spoil_an_index(const struct bench *b)
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     off_t at = (off_t)(sqlite3_column_int(s, 0) - 1) * 4096;
     sqlite3_finalize(s);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     memset(garbage, 0xa5, sizeof garbage);
     int fd = open(b->path, O_WRONLY);
@@ -317,12 +318,46 @@ static void test_salvage(void **state)
     assert_non_null(strstr(b->notices[0].message, "200 messages salvaged"));
 }
 
+/* Damage is met while the disk is full: refused, and said that the queue has stopped; what is in the file stays, and is
+ * salvaged at the next start. */
+static void test_damaged_in_use(void **state)
+{
+    struct bench *b = *state;
+    struct aivo_error err;
+    char args[600];
+    bench_open(b);
+    for (int i = 0; i < 200; i++) {
+        make_args(args, i);
+        bench_send(b, args);
+    }
+    bench_close(b);
+    bench_open(b);
+    bench_settle(b);
+    spoil_an_index(b); /* by way of another connection: what this one remembers is void */
+    fill_disk(b);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(aivo_queue_send(b->q, "event", "[1]", NULL, &err), AIVO_E_STORE);
+        bench_settle(b);
+    }
+    assert_in_range(b->notice_count, 1, 2);
+    if (!strstr(b->notices[0].message, "has stopped until"))
+        fail_msg("%s", b->notices[0].message);
+    assert_non_null(strstr(b->notices[0].message, "disk full"));
+    bench_close(b);
+    make_room(b);
+    b->notice_count = 0;
+    bench_open(b);
+    bench_settle(b);
+    assert_int_equal(bench_pending(b), 200);
+    assert_non_null(strstr(b->notices[0].message, "200 messages salvaged"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 static int run_here(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_send), TEST(test_threads), TEST(test_removal), TEST(test_open),
-                                       TEST(test_salvage)};
+    const struct CMUnitTest tests[] = {TEST(test_send), TEST(test_threads), TEST(test_removal),
+                                       TEST(test_open), TEST(test_salvage), TEST(test_damaged_in_use)};
     return cmocka_run_group_tests_name(on_tmpfs ? "full tmpfs" : "file size limit", tests, NULL, NULL);
 }
 

@@ -167,6 +167,11 @@ struct aivo_store {
      * room again insert() fails, so that no new message takes what was made. */
     bool (*relieve)(struct aivo_store_db *db, const struct aivo_error *why);
 
+    /* A call said AIVO_E_CORRUPT: what can be read goes on in a new file, as in open(); numbers and lanes stay. No
+     * transaction is open. Upon failure the damaged one goes on. NULL: cannot be done. */
+    enum aivo_status (*recover)(struct aivo_store_db *db, int64_t unix_ms, struct aivo_store_info *info,
+                                struct aivo_error *notice, struct aivo_error *err);
+
     /* Housekeeping that may take its time, outside a transaction. Never fails: what could not be done is done later. */
     void (*tidy)(struct aivo_store_db *db, bool idle);
     /* Whether it would take its time, were something to be done besides. */

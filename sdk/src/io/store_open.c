@@ -422,3 +422,45 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
     aivo_sql_store_close(db);
     return status;
 }
+
+/* The damaged file as it was, so that what can be reached of it goes on. false: not even that. */
+static bool open_as_it_is(struct aivo_store_db *db)
+{
+    struct aivo_error ignored;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    aivo_sql_close(db);
+    return sqlite3_open_v2(db->path, &db->sql, flags, NULL) == SQLITE_OK &&
+           sqlite3_busy_timeout(db->sql, BUSY_MS) == SQLITE_OK && use_wal(db, &ignored) == AIVO_OK &&
+           prepare(db, &ignored) == AIVO_OK;
+}
+
+enum aivo_status aivo_sql_store_recover(struct aivo_store_db *db, int64_t unix_ms, struct aivo_store_info *info,
+                                        struct aivo_error *notice, struct aivo_error *err)
+{
+    const struct aivo_error why = {.status = AIVO_E_CORRUPT, .code = SQLITE_CORRUPT};
+    struct aivo_store_db empty = {.path = ":memory:", .in_memory = true};
+    struct aivo_store_info ignored;
+    bool foreign;
+    if (db->in_memory)
+        return aivo_error_set(err, AIVO_E_STORE, 0, "there is no file to salvage");
+    enum aivo_status status =
+        aivo_store_file_unchanged(db->path, &db->file, aivo_store_lock_file(db->lock), &db->log, err);
+    if (status == AIVO_OK) /* something must be open, whatever comes */
+        status = open_sql(&empty, unix_ms, &ignored, &foreign, err);
+    if (status != AIVO_OK) {
+        aivo_sql_close(&empty);
+        return status;
+    }
+    db->wal_frames = 0;
+    status = begin_anew(db, unix_ms, info, &why, notice, err);
+    if (status == AIVO_OK || open_as_it_is(db)) {
+        aivo_sql_close(&empty);
+        return status;
+    }
+    /* Nothing can be read or kept: no commit finds the file that it should go into. */
+    aivo_sql_close(db);
+    db->sql = empty.sql;
+    memcpy(db->statements, empty.statements, sizeof db->statements);
+    db->file = (struct aivo_store_identity){.ino = 0};
+    return status;
+}

@@ -485,6 +485,7 @@ const struct aivo_store aivo_store_sqlite = {
     .matching = store_matching,
     .with_id = store_with_id,
     .relieve = store_relieve,
+    .recover = aivo_sql_store_recover,
     .tidy = store_tidy,
     .untidy = store_untidy,
 };

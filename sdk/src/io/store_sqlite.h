@@ -90,6 +90,8 @@ enum aivo_status aivo_sql_identify(struct aivo_store_db *db, bool *empty, bool *
                                    struct aivo_error *err);
 enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct aivo_store_db **out,
                                      struct aivo_store_info *info, struct aivo_error *notice, struct aivo_error *err);
+enum aivo_status aivo_sql_store_recover(struct aivo_store_db *db, int64_t unix_ms, struct aivo_store_info *info,
+                                        struct aivo_error *notice, struct aivo_error *err);
 void aivo_sql_close(struct aivo_store_db *db);
 enum aivo_status aivo_sql_lanes(struct aivo_store_db *db, struct aivo_store_info *info, struct aivo_error *err);
 /* Only their names: does not count what waits, which takes longer the more there is. */
