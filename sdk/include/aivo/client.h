@@ -203,8 +203,8 @@ AIVO_API enum aivo_status aivo_client_send_raw(struct aivo_client *client, const
  * @param args    a JSON array's text, nested at most 128 deep; NULL means []
  * @param out_id  receives the message id; may be NULL; untouched on failure
  * @param err     may be NULL
- * @return AIVO_OK, AIVO_E_FULL (by the queue's bounds, or too many fates wait to be told), AIVO_E_STORE (e.g. disk full;
- *         nothing was queued), AIVO_E_INVALID, AIVO_E_TOO_LARGE (with its id and header it does not fit into
+ * @return AIVO_OK, AIVO_E_FULL (by the queue's bounds, or too many fates wait to be told), AIVO_E_STORE (e.g. disk
+ * full; nothing was queued), AIVO_E_INVALID, AIVO_E_TOO_LARGE (with its id and header it does not fit into
  *         max_send_buffer_bytes, is beyond 64 MiB, or alone beyond the queue's max_bytes; what is larger than the
  *         server's maxPayload is accepted, since that is known only while connected, and dies when it is to be sent),
  *         AIVO_E_STATE (no queue configured, the client is being destroyed, or it is the parent process')
