@@ -103,6 +103,7 @@ static GtkWidget *new_row(gpointer item, gpointer user)
     aivo_quality_card_set_compact(AIVO_QUALITY_CARD(card), TRUE);
     g_object_bind_property(connection, "name", card, "title", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "state", card, "state", G_BINDING_SYNC_CREATE);
+    g_object_bind_property(connection, "since-ms", card, "since-ms", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "reason", card, "reason", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "quality", card, "quality", G_BINDING_SYNC_CREATE);
     gtk_list_box_row_set_child(GTK_LIST_BOX_ROW(row), card);

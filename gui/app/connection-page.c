@@ -19,6 +19,26 @@ static GParamSpec *props[PROP_COUNT];
 
 G_DEFINE_FINAL_TYPE(AivoConnectionPage, aivo_connection_page, ADW_TYPE_BIN)
 
+static const char *what_to_do(AivoConnection *connection)
+{
+    switch (aivo_connection_get_failure(connection)) {
+    case AIVO_E_AUTH:
+        switch (aivo_connection_get_profile(connection)->auth) {
+        case AIVO_AUTH_TOKEN:
+            return _("Given up. Give it another token.");
+        case AIVO_AUTH_SIGNED:
+            return _("Given up. Give it the server’s secret, or a token.");
+        case AIVO_AUTH_NONE:
+            break;
+        }
+        return _("Given up. This server wants a token.");
+    case AIVO_E_NAMESPACE:
+        return _("Given up. Correct the namespace, under Advanced.");
+    default:
+        return _("Given up. Correct its address or its options.");
+    }
+}
+
 /* One line above everything when there is something to do: edit refused credentials, resume. */
 static void update_banner(AivoConnectionPage *self)
 {
@@ -30,7 +50,7 @@ static void update_banner(AivoConnectionPage *self)
         button = _("_Resume");
         action = "win.pause";
     } else if (state == AIVO_LINK_FAILED) {
-        text = _("Given up. It needs something from you before it can connect.");
+        text = what_to_do(self->connection);
         button = _("_Edit…");
         action = "win.edit";
     }

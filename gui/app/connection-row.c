@@ -41,6 +41,9 @@ static void aivo_connection_row_init(AivoConnectionRow *self)
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 8);
     GtkWidget *words = gtk_box_new(GTK_ORIENTATION_VERTICAL, 2);
     self->name = new_label("name");
+    gtk_label_set_wrap(GTK_LABEL(self->name), TRUE);
+    gtk_label_set_wrap_mode(GTK_LABEL(self->name), PANGO_WRAP_WORD_CHAR);
+    gtk_label_set_lines(GTK_LABEL(self->name), 2);
     self->status = new_label("dim-label");
     gtk_widget_add_css_class(self->status, "caption");
     self->badge = aivo_quality_badge_new();
@@ -62,16 +65,6 @@ static void say(AivoConnectionRow *self)
                                    status, -1);
 }
 
-/* The badge has little room here, and the line below the name says that it is tried again. */
-static gboolean shorten_state(GBinding *binding, const GValue *from, GValue *to, gpointer user)
-{
-    (void)binding;
-    (void)user;
-    int state = g_value_get_enum(from);
-    g_value_set_enum(to, state == AIVO_LINK_RECONNECTING ? AIVO_LINK_FAILED : state);
-    return TRUE;
-}
-
 GtkWidget *aivo_connection_row_new(AivoConnection *connection)
 {
     AivoConnectionRow *self = g_object_new(AIVO_TYPE_CONNECTION_ROW, NULL);
@@ -79,8 +72,7 @@ GtkWidget *aivo_connection_row_new(AivoConnection *connection)
     g_object_bind_property(connection, "name", self->name, "label", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "status", self->status, "label", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "name", self->badge, "title", G_BINDING_SYNC_CREATE);
-    g_object_bind_property_full(connection, "state", self->badge, "state", G_BINDING_SYNC_CREATE, shorten_state, NULL,
-                                NULL, NULL);
+    g_object_bind_property(connection, "state", self->badge, "state", G_BINDING_SYNC_CREATE);
     g_object_bind_property(connection, "quality", self->badge, "quality", G_BINDING_SYNC_CREATE);
     g_signal_connect_object(connection, "notify::status", G_CALLBACK(say), self, G_CONNECT_SWAPPED);
     say(self);

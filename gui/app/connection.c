@@ -7,6 +7,7 @@ struct _AivoConnection {
     GObject parent;
     AivoProfile *profile;
     AivoLinkState state;
+    enum aivo_status failure;
     struct aivo_quality *quality;
     char *reason, *sid;
     gint64 since_ms;
@@ -148,6 +149,16 @@ enum aivo_level aivo_connection_get_level(AivoConnection *self)
     return self->quality && self->state == AIVO_LINK_CONNECTED ? self->quality->level : AIVO_LEVEL_OFFLINE;
 }
 
+enum aivo_status aivo_connection_get_failure(AivoConnection *self)
+{
+    return self->failure;
+}
+
+void aivo_connection_set_failure(AivoConnection *self, enum aivo_status failure)
+{
+    self->failure = failure;
+}
+
 const char *aivo_connection_get_reason(AivoConnection *self)
 {
     return self->reason;
@@ -245,8 +256,10 @@ void aivo_connection_set_state(AivoConnection *self, AivoLinkState state, const 
 {
     g_object_freeze_notify(G_OBJECT(self));
     if (self->state != state) {
+        /* Who gives up has been without a connection since it was lost. */
+        if (self->state != AIVO_LINK_RECONNECTING || state != AIVO_LINK_FAILED)
+            self->since_ms = g_get_real_time() / 1000;
         self->state = state;
-        self->since_ms = g_get_real_time() / 1000;
         g_object_notify_by_pspec(G_OBJECT(self), props[PROP_STATE]);
         g_object_notify_by_pspec(G_OBJECT(self), props[PROP_SINCE_MS]);
     }

@@ -9,6 +9,7 @@
 #include "profile.h"
 #include <aivo-gtk/series.h>
 #include <aivo-gtk/types.h>
+#include <aivo/error.h>
 
 G_BEGIN_DECLS
 
@@ -22,7 +23,7 @@ typedef struct {
 
 /*
  * Properties, all read-only: profile (AivoProfile), name, url (without secrets), state (AivoLinkState), quality
- * (AivoQuality, NULL: none yet), reason (string), since-ms (int64: when the state began), status (string: one line for
+ * (AivoQuality, NULL: none yet), reason (string), since-ms (int64: when the state began; given up: when it was lost), status (string: one line for
  * a list), queue-changed (a uint that counts up with every change of the figures).
  */
 #define AIVO_TYPE_CONNECTION (aivo_connection_get_type())
@@ -38,6 +39,8 @@ AivoLinkState aivo_connection_get_state(AivoConnection *connection);
 const struct aivo_quality *aivo_connection_get_quality(AivoConnection *connection); /* may be NULL */
 enum aivo_level aivo_connection_get_level(AivoConnection *connection);
 const char *aivo_connection_get_reason(AivoConnection *connection); /* may be NULL */
+/* Of what kind the reason is. */
+enum aivo_status aivo_connection_get_failure(AivoConnection *connection);
 gint64 aivo_connection_get_since(AivoConnection *connection);
 const char *aivo_connection_get_sid(AivoConnection *connection); /* the server's id of it; "" */
 const AivoQueueFigures *aivo_connection_get_queue(AivoConnection *connection);
@@ -54,6 +57,7 @@ gboolean aivo_connection_owns_queue(AivoConnection *connection);
 /* For whoever fills it. */
 void aivo_connection_set_profile(AivoConnection *connection, const AivoProfile *profile);
 void aivo_connection_set_state(AivoConnection *connection, AivoLinkState state, const char *reason);
+void aivo_connection_set_failure(AivoConnection *connection, enum aivo_status failure); /* before the state */
 void aivo_connection_set_sid(AivoConnection *connection, const char *sid);
 void aivo_connection_set_quality(AivoConnection *connection, const struct aivo_quality *quality);
 void aivo_connection_set_queue(AivoConnection *connection, const AivoQueueFigures *figures);

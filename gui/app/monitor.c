@@ -203,6 +203,7 @@ static void on_state(struct aivo_client *client, enum aivo_state from, enum aivo
         link->level = AIVO_LEVEL_OFFLINE;
     aivo_connection_set_sid(link->connection, sid);
     const char *keep = to == AIVO_STATE_CONNECTING ? NULL : reason;
+    aivo_connection_set_failure(link->connection, error ? error->status : AIVO_OK);
     aivo_connection_set_state(link->connection, (AivoLinkState)to, keep);
     stats_soon(link);
 }
@@ -364,7 +365,7 @@ static void make_client(struct opening *opening, struct aivo_history *history)
         status = aivo_client_create(&options, &client, &error);
     }
     if (status != AIVO_OK) {
-        opening->problem = g_strdup(error.message);
+        opening->problem = aivo_describe_sentence(error.message);
         return;
     }
     if (history)
@@ -455,6 +456,7 @@ static void opened(GObject *source, GAsyncResult *result, gpointer user)
         take_history(link->connection, opening->points);
     aivo_keeper_prune(link->monitor->keeper, link->connection);
     if (opening->problem) {
+        aivo_connection_set_failure(link->connection, AIVO_E_INVALID);
         aivo_connection_set_state(link->connection, AIVO_LINK_FAILED, opening->problem);
         aivo_connection_log(link->connection, AIVO_EVENT_DROP, AIVO_TONE_BAD, _("Given up"), opening->problem);
     }

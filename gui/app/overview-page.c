@@ -157,6 +157,7 @@ static void aivo_overview_page_init(AivoOverviewPage *self)
     g_binding_group_bind(self->bindings, "name", self->card, "title", G_BINDING_SYNC_CREATE);
     g_binding_group_bind(self->bindings, "state", self->card, "state", G_BINDING_SYNC_CREATE);
     g_binding_group_bind(self->bindings, "reason", self->card, "reason", G_BINDING_SYNC_CREATE);
+    g_binding_group_bind(self->bindings, "since-ms", self->card, "since-ms", G_BINDING_SYNC_CREATE);
     g_binding_group_bind(self->bindings, "quality", self->card, "quality", G_BINDING_SYNC_CREATE);
     g_binding_group_bind(self->bindings, "quality", self->layers, "quality", G_BINDING_SYNC_CREATE);
     self->recent_model = gtk_slice_list_model_new(NULL, 0, RECENT);

@@ -113,6 +113,7 @@ static void fill(struct aivo_quality *q, const struct scene_state *state)
     q->score = state->score;
     q->latency_ms = state->latency_ms;
     q->avg_latency_ms = state->average_ms;
+    q->jitter_ms = state->stable > 0 ? state->average_ms / 20 : state->average_ms / 2;
     q->loss_pct = state->loss_pct;
     q->loss_low_pct = state->low_pct;
     q->loss_high_pct = state->high_pct;

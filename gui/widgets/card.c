@@ -13,13 +13,15 @@ struct cause_row {
 
 struct _AivoQualityCard {
     GtkWidget parent_instance;
-    GtkWidget *header, *bars, *mark, *word, *title, *score_box, *score, *score_caption, *reason;
+    GtkWidget *header, *bars, *mark, *word, *title, *score_box, *score, *score_caption, *reason, *reason_box, *status;
     GtkWidget *figures, *now, *average, *loss, *interval, *brief;
     GtkWidget *marks, *stable_box, *stable_icon, *stable, *checked_icon, *checked, *why;
     GtkWidget *why_title;
     struct cause_row rows[AIVO_QUALITY_CAUSES]; /* made when first needed, then shown and hidden */
     struct aivo_quality *quality;
     AivoLinkState state;
+    int64_t since_ms;         /* when the state began; 0: not told */
+    GtkWidget *reason_widget; /* the program's, beside the reason */
     char *title_text, *reason_text;
     gboolean compact, high_contrast;
     bool contrast_told; /* by the program: the theme's name does not count any more */
@@ -27,7 +29,18 @@ struct _AivoQualityCard {
     guint ticker; /* for "last checked"; 0 while nobody looks */
 };
 
-enum { PROP_QUALITY = 1, PROP_STATE, PROP_TITLE, PROP_REASON, PROP_COMPACT, PROP_HIGH_CONTRAST, PROP_WORD, N_PROPS };
+enum {
+    PROP_QUALITY = 1,
+    PROP_STATE,
+    PROP_TITLE,
+    PROP_REASON,
+    PROP_REASON_WIDGET,
+    PROP_SINCE_MS,
+    PROP_COMPACT,
+    PROP_HIGH_CONTRAST,
+    PROP_WORD,
+    N_PROPS
+};
 static GParamSpec *props[N_PROPS];
 
 G_DEFINE_FINAL_TYPE(AivoQualityCard, aivo_quality_card, GTK_TYPE_WIDGET)
@@ -64,6 +77,26 @@ static int64_t age_s(const AivoQualityCard *self)
     return age < 0 ? 0 : age / 1000; /* a clock that was set back: "now" */
 }
 
+static int64_t down_s(const AivoQualityCard *self)
+{
+    int64_t down = self->since_ms > 0 && self->view.status ? g_get_real_time() / 1000 - self->since_ms : -1;
+    return down < 0 ? -1 : down / 1000;
+}
+
+/* "Trying again · offline for 22 s" */
+static void update_status(AivoQualityCard *self)
+{
+    char text[AGK_SPEECH] = "", lasting[AGK_TEXT];
+    if (self->view.status && down_s(self) >= 0) {
+        agk_format_lasting(down_s(self), lasting);
+        g_snprintf(text, sizeof(text), "%s \xc2\xb7 offline for %s", self->view.status, lasting);
+    } else if (self->view.status) {
+        g_snprintf(text, sizeof(text), "%s", self->view.status);
+    }
+    set_text(self->status, text, NULL);
+    gtk_widget_set_visible(self->status, *text && !self->compact);
+}
+
 static void update_checked(AivoQualityCard *self)
 {
     char ago[AGK_TEXT], text[2 * AGK_TEXT], spoken[2 * AGK_TEXT];
@@ -84,7 +117,8 @@ static void update_checked(AivoQualityCard *self)
             g_snprintf(line, sizeof(line), "%s now \xc2\xb7 loss %s \xc2\xb7 %s \xc2\xb7 %s", self->view.now,
                        self->view.loss, self->view.stability, ago);
         } else {
-            g_snprintf(line, sizeof(line), "%s", gtk_label_get_text(GTK_LABEL(self->checked)));
+            GtkWidget *told = self->view.status ? self->status : self->checked;
+            g_snprintf(line, sizeof(line), "%s", gtk_label_get_text(GTK_LABEL(told)));
         }
         set_text(self->brief, line, NULL);
     }
@@ -98,6 +132,7 @@ static gboolean tick(gpointer user)
 {
     AivoQualityCard *self = user;
     self->ticker = 0;
+    update_status(self);
     update_checked(self);
     restart_ticker(self);
     return G_SOURCE_REMOVE;
@@ -107,15 +142,17 @@ static gboolean tick(gpointer user)
 static void restart_ticker(AivoQualityCard *self)
 {
     g_clear_handle_id(&self->ticker, g_source_remove);
-    int64_t age = age_s(self);
-    if (age >= 0 && gtk_widget_get_mapped(GTK_WIDGET(self))) {
-        self->ticker = g_timeout_add_seconds(agk_ago_next(age), tick, self);
+    int64_t age = age_s(self), down = down_s(self);
+    if ((age >= 0 || down >= 0) && gtk_widget_get_mapped(GTK_WIDGET(self))) {
+        unsigned next = MIN(age >= 0 ? agk_ago_next(age) : G_MAXINT, down >= 0 ? agk_ago_next(down) : G_MAXINT);
+        self->ticker = g_timeout_add_seconds(next, tick, self);
     }
 }
 
 static void map(GtkWidget *widget)
 {
     GTK_WIDGET_CLASS(aivo_quality_card_parent_class)->map(widget);
+    update_status(AIVO_QUALITY_CARD(widget));
     update_checked(AIVO_QUALITY_CARD(widget));
     restart_ticker(AIVO_QUALITY_CARD(widget));
 }
@@ -211,6 +248,26 @@ static const char *reason_of(const AivoQualityCard *self)
     return self->reason_text ? self->reason_text : "";
 }
 
+static bool is_known(const char *figure)
+{
+    return strcmp(figure, AGK_DASH) != 0;
+}
+
+/* While connected every figure has its place, known or not. Else what is not known leaves its room to the reason. */
+static void update_figures(AivoQualityCard *self)
+{
+    const struct agk_view *view = &self->view;
+    bool all = view->kind != AGK_OFFLINE;
+    bool now = all || is_known(view->now), average = all || is_known(view->average), loss = all || is_known(view->loss);
+    gtk_widget_set_visible(gtk_widget_get_parent(self->now), now);
+    gtk_widget_set_visible(gtk_widget_get_parent(self->average), average);
+    gtk_widget_set_visible(gtk_widget_get_parent(self->loss), loss);
+    gtk_widget_set_visible(self->interval, all || is_known(view->interval));
+    gtk_widget_set_visible(self->figures, !self->compact && (now || average || loss));
+    gtk_widget_set_visible(self->score_box, all || is_known(view->score));
+    gtk_widget_set_visible(self->stable_box, all || view->stable >= 0);
+}
+
 static void update_shape(AivoQualityCard *self)
 {
     if (gtk_widget_has_css_class(GTK_WIDGET(self), "aivo-compact") != self->compact) {
@@ -219,12 +276,16 @@ static void update_shape(AivoQualityCard *self)
     g_object_set(self->bars, "size", self->compact ? 30 : 52, NULL);
     g_object_set(self->mark, "size", self->compact ? 13 : 18, NULL);
     gtk_box_layout_set_spacing(GTK_BOX_LAYOUT(gtk_widget_get_layout_manager(GTK_WIDGET(self))), self->compact ? 6 : 12);
-    gtk_widget_set_visible(self->figures, !self->compact);
+    update_figures(self);
     gtk_widget_set_visible(self->marks, !self->compact);
     gtk_widget_set_visible(self->score_caption, !self->compact);
     gtk_widget_set_visible(self->brief, self->compact);
     gtk_widget_set_visible(self->title, self->title_text && *self->title_text);
     gtk_widget_set_visible(self->reason, *reason_of(self) != '\0');
+    gtk_widget_set_visible(self->reason_box, *reason_of(self) != '\0' || (self->view.alarm && self->reason_widget));
+    if (self->reason_widget) {
+        gtk_widget_set_visible(self->reason_widget, self->view.alarm && !self->compact);
+    }
 }
 
 static void update(AivoQualityCard *self)
@@ -245,10 +306,11 @@ static void update(AivoQualityCard *self)
     set_text(self->average, view->average, view->spoken_average);
     set_text(self->loss, view->loss, view->spoken_loss);
     set_text(self->interval, view->interval, view->spoken_interval);
-    set_text(self->stable, view->stability, NULL);
+    set_text(self->stable, view->stability, view->spoken_stability);
     gtk_image_set_from_icon_name(GTK_IMAGE(self->stable_icon), view->stable < 0   ? "aivo-unknown-symbolic"
                                                                : view->stable > 0 ? "aivo-stable-symbolic"
                                                                                   : "aivo-jitter-symbolic");
+    update_status(self);
     update_checked(self);
     update_why(self);
     restart_ticker(self);
@@ -304,6 +366,12 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
     case PROP_REASON:
         g_value_set_string(value, self->reason_text);
         break;
+    case PROP_REASON_WIDGET:
+        g_value_set_object(value, self->reason_widget);
+        break;
+    case PROP_SINCE_MS:
+        g_value_set_int64(value, self->since_ms);
+        break;
     case PROP_COMPACT:
         g_value_set_boolean(value, self->compact);
         break;
@@ -336,6 +404,18 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     case PROP_REASON:
         g_free(self->reason_text);
         self->reason_text = g_value_dup_string(value);
+        break;
+    case PROP_REASON_WIDGET:
+        if (self->reason_widget) {
+            gtk_box_remove(GTK_BOX(self->reason_box), self->reason_widget);
+        }
+        self->reason_widget = g_value_get_object(value);
+        if (self->reason_widget) {
+            gtk_box_append(GTK_BOX(self->reason_box), self->reason_widget);
+        }
+        break;
+    case PROP_SINCE_MS:
+        self->since_ms = g_value_get_int64(value);
         break;
     case PROP_COMPACT:
         self->compact = g_value_get_boolean(value);
@@ -383,6 +463,8 @@ static void bind_children(GtkWidgetClass *widget)
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, score);
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, score_caption);
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, reason);
+    gtk_widget_class_bind_template_child(widget, AivoQualityCard, reason_box);
+    gtk_widget_class_bind_template_child(widget, AivoQualityCard, status);
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, figures);
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, now);
     gtk_widget_class_bind_template_child(widget, AivoQualityCard, average);
@@ -416,6 +498,8 @@ static void aivo_quality_card_class_init(AivoQualityCardClass *class)
     props[PROP_STATE] = g_param_spec_enum("state", NULL, NULL, AIVO_TYPE_LINK_STATE, AIVO_LINK_UNKNOWN, flags);
     props[PROP_TITLE] = g_param_spec_string("title", NULL, NULL, NULL, flags);
     props[PROP_REASON] = g_param_spec_string("reason", NULL, NULL, NULL, flags);
+    props[PROP_REASON_WIDGET] = g_param_spec_object("reason-widget", NULL, NULL, GTK_TYPE_WIDGET, flags);
+    props[PROP_SINCE_MS] = g_param_spec_int64("since-ms", NULL, NULL, 0, G_MAXINT64, 0, flags);
     props[PROP_COMPACT] = g_param_spec_boolean("compact", NULL, NULL, FALSE, flags);
     props[PROP_HIGH_CONTRAST] = g_param_spec_boolean("high-contrast", NULL, NULL, FALSE, flags);
     props[PROP_WORD] = g_param_spec_string("level-word", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);

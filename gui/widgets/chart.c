@@ -226,6 +226,7 @@ static void fill_frame(AivoQualityChart *self, struct agk_chart_frame *frame)
                                       .show_levels = self->show_levels,
                                       .live = self->end_ms == 0,
                                       .cursor = self->cursor,
+                                      .rtl = gtk_widget_get_direction(widget) == GTK_TEXT_DIR_RTL,
                                       .header = self->readout,
                                       .empty = self->empty,
                                       .scheme = agk_style_scheme(widget, self->high_contrast),

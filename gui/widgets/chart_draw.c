@@ -184,14 +184,17 @@ static void draw_time_axis(const struct agk_chart_frame *f, cairo_t *cr, bool li
 /* Where the next worse level begins, and the names of the zones between. */
 static void draw_thresholds(const struct agk_chart_frame *f, cairo_t *cr)
 {
-    double below = 0;
+    double below = 0, free_y = f->plot.y + f->plot.height + f->line_height / 2; /* what is above it is not taken yet */
     for (int i = 0; i <= 3; i++) {
         double above = i < 3 ? fmin(f->thresholds[i], f->top_ms) : f->top_ms;
         double upper = latency_y(f, above), lower = latency_y(f, below);
         enum aivo_level level = (enum aivo_level)(AIVO_LEVEL_EXCELLENT - i);
-        if (lower - upper >= f->line_height && f->names_width > PAD) {
+        /* A low zone still has its name, as long as that touches no other. */
+        double name_y = fmin((upper + lower - f->line_height) / 2, free_y - f->line_height);
+        if (lower - upper >= f->line_height / 2 && name_y + f->line_height / 2 > upper - 2 && f->names_width > PAD) {
             ink(cr, f->text, f->scheme.high_contrast ? 1 : 0.75);
-            write_at(f, cr, aivo_level_name(level), f->width, (upper + lower - f->line_height) / 2, 1);
+            write_at(f, cr, aivo_level_name(level), f->width, name_y, 1);
+            free_y = name_y;
         }
         if (i < 3 && f->thresholds[i] < f->top_ms && f->thresholds[i] > 0) {
             cairo_save(cr);
@@ -285,9 +288,11 @@ static void draw_stretch(const struct agk_chart_frame *f, cairo_t *cr, size_t fi
     cairo_set_line_width(cr, f->scheme.high_contrast ? 3 : 2);
     ink(cr, colour, 1);
     cairo_stroke(cr);
+    /* Single figures are seen as such, and so is what is too short to be a line. */
+    bool speck = bin_x(f, &bin[last]) - bin_x(f, &bin[first]) < 6;
     for (size_t i = first; i <= last; i++) {
-        if (has_latency(&bin[i]) && (step >= 6 || first == last)) { /* single figures are seen as such */
-            cairo_arc(cr, bin_x(f, &bin[i]), latency_y(f, bin[i].p50_ms), 2.5, 0, 2 * M_PI);
+        if (has_latency(&bin[i]) && (step >= 6 || (speck && i == first + (last - first) / 2))) {
+            cairo_arc(cr, bin_x(f, &bin[i]), latency_y(f, bin[i].p50_ms), speck ? 3 : 2.5, 0, 2 * M_PI);
             cairo_fill(cr);
         }
     }
@@ -315,7 +320,7 @@ static void draw_latency(const struct agk_chart_frame *f, cairo_t *cr)
 {
     struct agk_colour colour = agk_palette(AGK_BUSY, f->scheme);
     cairo_save(cr);
-    cairo_rectangle(cr, f->plot.x, f->plot.y - 2, f->plot.width, f->plot.height + 4);
+    cairo_rectangle(cr, f->plot.x, f->plot.y - 2, f->plot.width + 4, f->plot.height + 4); /* a last dot is whole */
     cairo_clip(cr);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     long first = -1, last = -1;
@@ -413,7 +418,8 @@ static void draw_level_block(const struct agk_chart_frame *f, cairo_t *cr, size_
     double own = f->plot.width * (double)f->bins->bin_ms / (double)(f->to_ms - f->from_ms);
     double x = round(fmax(bin_x(f, &f->bins->bin[first]) - own / 2, a->x));
     double end = right > 0 ? right : bin_x(f, &f->bins->bin[last]) + own / 2;
-    double width = fmax(round(fmin(end, a->x + a->width)) - x, 1);
+    double width = fmax(round(fmin(end, a->x + a->width)) - x, 3); /* to be seen as a colour */
+    x = fmin(x, a->x + a->width - width);
     enum aivo_level level = f->bins->bin[first].worst;
     if (level == AIVO_LEVEL_OFFLINE) {
         hatched(cr, &(struct agk_area){x, a->y, width, a->height}, agk_palette(AGK_POOR, f->scheme), f->scheme.dark);
@@ -488,12 +494,12 @@ static double legend_key(const struct agk_chart_frame *f, cairo_t *cr, double x,
 {
     struct agk_colour colour = agk_palette(AGK_BUSY, f->scheme);
     double middle = f->line_height / 2, width;
+    text_size(f, text, &width, &(double){0});
     ink(cr, colour, band ? 0.4 : 1);
-    cairo_rectangle(cr, x, middle - (band ? 5 : 1), 16, band ? 10 : 2.5);
+    cairo_rectangle(cr, f->rtl ? f->width - x - 16 : x, middle - (band ? 5 : 1), 16, band ? 10 : 2.5);
     cairo_fill(cr);
     ink(cr, f->text, f->scheme.high_contrast ? 1 : 0.8);
-    write_at(f, cr, text, x + 22, 0, 0);
-    text_size(f, text, &width, &(double){0});
+    write_at(f, cr, text, f->rtl ? f->width - x - 22 : x + 22, 0, f->rtl ? 1 : 0);
     return x + 22 + width + 18;
 }
 
@@ -504,6 +510,7 @@ static void draw_header(const struct agk_chart_frame *f, cairo_t *cr)
         pango_layout_set_text(f->layout, f->header, -1);
         pango_layout_set_width(f->layout, (int)f->width * PANGO_SCALE);
         pango_layout_set_ellipsize(f->layout, PANGO_ELLIPSIZE_END);
+        pango_layout_set_alignment(f->layout, f->rtl ? PANGO_ALIGN_RIGHT : PANGO_ALIGN_LEFT);
         cairo_move_to(cr, 0, 0);
         pango_cairo_show_layout(cr, f->layout);
         pango_layout_set_width(f->layout, -1);

@@ -178,6 +178,13 @@ void agk_speak_ago(int64_t seconds, char out[AGK_TEXT])
     }
 }
 
+void agk_format_lasting(int64_t seconds, char out[AGK_TEXT])
+{
+    const struct unit *unit = unit_of(seconds < 0 ? 0 : seconds);
+    snprintf(out, AGK_TEXT, "%lld" AGK_NBSP "%s", (long long)((seconds < 0 ? 0 : seconds) / unit->seconds),
+             unit->shortly);
+}
+
 unsigned agk_ago_next(int64_t seconds)
 {
     if (seconds < 0) {

@@ -35,7 +35,9 @@ void agk_speak_interval(double low, double high, char out[AGK_TEXT]);
 /* How long ago: "now", "3 s ago", "5 min ago", "2 h ago", "3 d ago"; "–" for a negative number. */
 void agk_format_ago(int64_t seconds, char out[AGK_TEXT]);
 void agk_speak_ago(int64_t seconds, char out[AGK_TEXT]);
-/* In how many seconds agk_format_ago() gives another text. At least 1. */
+/* For how long: "0 s", "22 s", "5 min", "2 h". */
+void agk_format_lasting(int64_t seconds, char out[AGK_TEXT]);
+/* In how many seconds they give another text. At least 1. */
 unsigned agk_ago_next(int64_t seconds);
 /* A span of time: "1 minute", "7 days", "90 seconds". */
 void agk_format_span(int64_t seconds, char out[AGK_TEXT]);

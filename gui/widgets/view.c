@@ -50,8 +50,7 @@ static void classify(struct agk_view *view, const struct aivo_quality *q, enum a
         return;
     case AGK_LINK_RECONNECTING:
         view->alarm = true;
-        view->kind = AGK_BUSY;
-        view->word = "Reconnecting" AGK_ELLIPSIS;
+        view->status = "Trying again";
         return;
     case AGK_LINK_UP:
         if (has_samples(q)) {
@@ -72,11 +71,25 @@ static void classify(struct agk_view *view, const struct aivo_quality *q, enum a
         return;
     case AGK_LINK_FAILED:
         view->alarm = true;
+        view->status = "Given up";
         return;
     case AGK_LINK_DOWN: /* somebody wanted it so */
     case AGK_LINK_CLOSING:
         return;
     }
+}
+
+/* "Unstable" alone beside a good level would be a riddle: by how much says whether it matters. */
+static void stability(struct agk_view *view, double spread_ms)
+{
+    char spread[AGK_TEXT];
+    const char *word = view->stable < 0 ? "Stability unknown" : view->stable ? "Stable" : "Unstable";
+    bool told = view->stable == 0 && isfinite(spread_ms);
+    agk_format_ms(spread_ms, spread);
+    snprintf(view->stability, sizeof(view->stability), told ? "%s, \xc2\xb1" AGK_NBSP "%s" : "%s", word, spread);
+    agk_speak_ms(spread_ms, spread);
+    snprintf(view->spoken_stability, sizeof(view->spoken_stability), told ? "%s, plus or minus %s" : "%s", word,
+             spread);
 }
 
 static void figures(struct agk_view *view, const struct aivo_quality *q)
@@ -105,7 +118,7 @@ static void figures(struct agk_view *view, const struct aivo_quality *q)
     agk_speak_ms(average, view->spoken_average);
     agk_speak_percent(loss, view->spoken_loss);
     agk_speak_interval(low, high, view->spoken_interval);
-    view->stability = view->stable < 0 ? "Stability unknown" : view->stable ? "Stable" : "Unstable";
+    stability(view, q ? q->jitter_ms : NAN);
 }
 
 static void speak_causes(struct agk_view *view, const struct aivo_quality *q)
@@ -140,10 +153,15 @@ static void speak_all(struct agk_view *view, const struct aivo_quality *q, const
         }
         add(view->description, "Score %s of 100. Latency %s now, %s on average. Loss %s, %s. %s.",
             strcmp(view->score, AGK_DASH) == 0 ? "unknown" : view->score, view->spoken_now, view->spoken_average,
-            view->spoken_loss, view->spoken_interval, view->stability);
+            view->spoken_loss, view->spoken_interval, view->spoken_stability);
         speak_causes(view, q);
-    } else if (reason && *reason) {
-        add(view->description, "%.400s", reason);
+    } else {
+        if (view->status) {
+            add(view->description, "%s.", view->status);
+        }
+        if (reason && *reason) {
+            add(view->description, view->status ? " %.400s" : "%.400s", reason);
+        }
     }
 }
 

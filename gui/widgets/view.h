@@ -16,7 +16,7 @@ enum agk_kind {
     AGK_FAIR = 2,
     AGK_GOOD = 3,
     AGK_EXCELLENT = 4,
-    AGK_BUSY = 5,   /* connecting, reconnecting, or connected without a sample */
+    AGK_BUSY = 5,   /* connecting for the first time, or connected without a sample */
     AGK_UNKNOWN = 6 /* nothing was told */
 };
 #define AGK_KINDS 7
@@ -40,12 +40,14 @@ struct agk_view {
     bool connected;       /* the figures are of now */
     bool suspect;         /* an answer is overdue */
     bool alarm;           /* what ought to be connected is not: to be seen first */
-    const char *word;     /* "Good", "Reconnecting…"; static */
+    const char *word;     /* "Good", "Connecting…"; static */
     char text[AGK_TEXT];  /* beside the badge's mark */
     char score[AGK_TEXT]; /* "97" */
     char now[AGK_TEXT], average[AGK_TEXT], loss[AGK_TEXT], interval[AGK_TEXT];
     char spoken_now[AGK_TEXT], spoken_average[AGK_TEXT], spoken_loss[AGK_TEXT], spoken_interval[AGK_TEXT];
-    const char *stability;        /* "Stable", "Unstable", "Stability unknown"; static */
+    const char *status;           /* what is being done about it: "Trying again"; static; NULL: nothing to say */
+    char stability[AGK_TEXT];     /* "Stable", "Unstable, ± 0.6 ms", "Stability unknown" */
+    char spoken_stability[2 * AGK_TEXT];
     int stable;                   /* 1, 0, or -1: not known */
     char label[AGK_SPEECH];       /* what it is, in words: "Good, 120 milliseconds" */
     char description[AGK_SPEECH]; /* the figures in words */

@@ -121,7 +121,7 @@ static void test_states(void **state)
         {AGK_LINK_UP, -1, AGK_BUSY, "Measuring" AGK_ELLIPSIS, false},
         {AGK_LINK_UP, 0, AGK_BUSY, "Measuring" AGK_ELLIPSIS, false},
         {AGK_LINK_CONNECTING, -1, AGK_BUSY, "Connecting" AGK_ELLIPSIS, false},
-        {AGK_LINK_RECONNECTING, 4, AGK_BUSY, "Reconnecting" AGK_ELLIPSIS, true},
+        {AGK_LINK_RECONNECTING, 4, AGK_OFFLINE, "Offline", true},
         {AGK_LINK_FAILED, 4, AGK_OFFLINE, "Offline", true},
         {AGK_LINK_DOWN, 4, AGK_OFFLINE, "Offline", false},
         {AGK_LINK_CLOSING, -1, AGK_OFFLINE, "Offline", false},
@@ -160,7 +160,21 @@ static void test_speech(void **state)
                                           "The server's application is slow.");
     agk_view_make(&view, &q, AGK_LINK_FAILED, "api", "Connection refused.");
     assert_string_equal(view.label, "api: Offline");
-    assert_string_equal(view.description, "Connection refused.");
+    assert_string_equal(view.description, "Given up. Connection refused.");
+    agk_view_make(&view, &q, AGK_LINK_RECONNECTING, "api", NULL);
+    assert_string_equal(view.label, "api: Offline");
+    assert_string_equal(view.description, "Trying again.");
+    agk_view_make(&view, NULL, AGK_LINK_DOWN, "api", "Paused.");
+    assert_null(view.status);
+    assert_string_equal(view.description, "Paused.");
+    q.stable = false;
+    q.jitter_ms = 0.6;
+    agk_view_make(&view, &q, AGK_LINK_UP, "api", NULL);
+    assert_string_equal(view.stability, "Unstable, \xc2\xb1" AGK_NBSP "0.6" AGK_NBSP "ms");
+    assert_non_null(strstr(view.description, "Unstable, plus or minus 0.6 milliseconds."));
+    q.jitter_ms = NAN;
+    agk_view_make(&view, &q, AGK_LINK_UP, "api", NULL);
+    assert_string_equal(view.stability, "Unstable");
     q = quality(AIVO_LEVEL_GOOD);
     q.avg_latency_ms = q.loss_pct = q.loss_low_pct = NAN;
     q.score = 0;

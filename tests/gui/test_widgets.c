@@ -52,7 +52,7 @@ static void test_badge(void **state)
     assert_non_null(strstr(gtk_widget_get_tooltip_text(badge), "Latency 12,345 milliseconds now"));
     assert_true(gtk_widget_has_css_class(badge, "aivo-poor"));
     aivo_quality_badge_set_state(AIVO_QUALITY_BADGE(badge), AIVO_LINK_RECONNECTING);
-    assert_true(gtk_widget_has_css_class(badge, "aivo-alarm") && gtk_widget_has_css_class(badge, "aivo-busy"));
+    assert_true(gtk_widget_has_css_class(badge, "aivo-alarm") && gtk_widget_has_css_class(badge, "aivo-offline"));
     assert_false(gtk_widget_has_css_class(badge, "aivo-poor"));
     aivo_quality_badge_set_quality(AIVO_QUALITY_BADGE(badge), NULL);
     aivo_quality_badge_set_state(AIVO_QUALITY_BADGE(badge), AIVO_LINK_UNKNOWN);
@@ -142,9 +142,36 @@ static void test_card(void **state)
     run_ms(40);
     assert_non_null(find_label(card, "Connection refused."));
     assert_true(gtk_widget_has_css_class(card, "aivo-alarm"));
-    assert_said(card, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "Connection refused.");
+    assert_said(card, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "Given up. Connection refused.");
     const struct aivo_quality *kept = aivo_quality_card_get_quality(AIVO_QUALITY_CARD(card));
     assert_true(kept != &q && kept->suspect);
+    gtk_window_destroy(GTK_WINDOW(window));
+}
+
+/* Offline: what is not known takes no room; what is being done about it, for how long it is down, the reason, and a
+ * button of the program's beside it, which is there only then. */
+static void test_offline_card(void **state)
+{
+    (void)state;
+    GtkWidget *card = aivo_quality_card_new(), *button = gtk_button_new_with_label("Diagnose");
+    g_object_set(card, "title", "api", "state", AIVO_LINK_CONNECTED, "reason-widget", button, NULL);
+    GtkWidget *window = show(card, 360, 300);
+    assert_false(gtk_widget_get_mapped(button));
+    g_object_set(card, "state", AIVO_LINK_RECONNECTING, "since-ms", g_get_real_time() / 1000 - 125000, "reason",
+                 "Connection refused.", NULL);
+    run_ms(40);
+    assert_string_property(card, "level-word", "Offline");
+    assert_true(gtk_widget_get_mapped(button));
+    assert_non_null(find_label(card, "Trying again \xc2\xb7 offline for 2" AGK_NBSP "min"));
+    assert_non_null(find_label(card, "Connection refused."));
+    assert_null(find_label(card, "of 100"));
+    assert_null(find_label(card, "Latency now"));
+    struct aivo_quality q = quality(AIVO_LEVEL_GOOD, 126);
+    g_object_set(card, "state", AIVO_LINK_CONNECTED, "quality", &q, NULL);
+    run_ms(40);
+    assert_non_null(find_label(card, "of 100"));
+    assert_non_null(find_label(card, "Latency now"));
+    assert_false(gtk_widget_get_mapped(button));
     gtk_window_destroy(GTK_WINDOW(window));
 }
 
@@ -431,12 +458,19 @@ int main(void)
     }
     g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_badge),
-        cmocka_unit_test(test_measures),        cmocka_unit_test(test_card),
-        cmocka_unit_test(test_ticking),         cmocka_unit_test(test_no_text_is_cut_off),
-        cmocka_unit_test(test_right_to_left),   cmocka_unit_test(test_themes),
-        cmocka_unit_test(test_large_text),      cmocka_unit_test(test_animations),
-        cmocka_unit_test(test_nothing_is_kept), cmocka_unit_test(test_icons),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_badge),
+        cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_card),
+        cmocka_unit_test(test_offline_card),
+        cmocka_unit_test(test_ticking),
+        cmocka_unit_test(test_no_text_is_cut_off),
+        cmocka_unit_test(test_right_to_left),
+        cmocka_unit_test(test_themes),
+        cmocka_unit_test(test_large_text),
+        cmocka_unit_test(test_animations),
+        cmocka_unit_test(test_nothing_is_kept),
+        cmocka_unit_test(test_icons),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
