@@ -51,7 +51,7 @@ static enum aivo_status check_send(const struct aivo_client *c, const char *even
     if (json.type != AIVO_JSON_ARRAY)
         return aivo_error_set(err, AIVO_E_INVALID, 0, "the arguments must be a JSON array");
     size_t most = aivo_client_durable_most(c, event), id = aivo_queue_id_bytes(c->queue);
-    if (json.len + id > most)
+    if ((args ? strlen(args) : json.len) + id > most)
         return aivo_error_set(err, AIVO_E_TOO_LARGE, 0,
                               "the arguments are longer than %zu bytes, which is what the send buffer holds of them"
                               " (option max_send_buffer_bytes)",

@@ -195,6 +195,27 @@ static void test_other_queues(void **state)
     aivo_delivery_destroy(d, NULL, NULL);
 }
 
+/* Of those that wait for a further attempt a suspect one is not put on disk: it would come back unsuspected. */
+static void test_not_parked(void **state)
+{
+    (void)state;
+    struct aivo_delivery *d = make(1);
+    struct aivo_delivery_item item;
+    uint64_t ticket;
+    int64_t due_us;
+    aivo_delivery_connected(d, 0);
+    assert_int_equal(send_next(d, 0, &ticket), 1);
+    cut(d, 0, true, &item);
+    aivo_delivery_connected(d, 0);
+    assert_false(aivo_delivery_park(d, 0, &item, &due_us));
+    assert_true(aivo_delivery_add(d, &(struct aivo_delivery_item){.seq = 2}));
+    assert_int_equal(send_next(d, 0, &ticket), 2);
+    answer(d, 0, ticket, AIVO_VERDICT_SILENT, &item);
+    assert_true(aivo_delivery_park(d, 0, &item, &due_us));
+    assert_int_equal(item.seq, 2);
+    aivo_delivery_destroy(d, NULL, NULL);
+}
+
 /* A server that handles messages in the order they come and ends the connection at the poisonous ones. */
 struct world {
     struct aivo_delivery *d;
@@ -334,8 +355,13 @@ static void test_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_window_after_an_end), cmocka_unit_test(test_blame),  cmocka_unit_test(test_cleared),
-        cmocka_unit_test(test_other_queues),        cmocka_unit_test(test_poison), cmocka_unit_test(test_late),
+        cmocka_unit_test(test_window_after_an_end),
+        cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_cleared),
+        cmocka_unit_test(test_other_queues),
+        cmocka_unit_test(test_not_parked),
+        cmocka_unit_test(test_poison),
+        cmocka_unit_test(test_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,15 +279,24 @@ bool aivo_delivery_displace(struct aivo_delivery *d, int32_t priority, struct ai
     return true;
 }
 
+/* It may be the reason why connections end. */
+static bool suspect(const struct slot *s)
+{
+    return s->item.ends_alone > 0 || s->item.ends >= AIVO_DELIVERY_ENDS_SUSPECT;
+}
+
 bool aivo_delivery_park(struct aivo_delivery *d, size_t most, struct aivo_delivery_item *item, int64_t *due_us)
 {
     if (d->later.count <= most)
         return false;
-    uint32_t last = d->later.at[0];
-    for (uint32_t i = 1; i < d->later.count; i++) {
-        if (d->slots[d->later.at[i]].due_us > d->slots[last].due_us)
+    uint32_t last = UINT32_MAX;
+    for (uint32_t i = 0; i < d->later.count; i++) {
+        const struct slot *s = &d->slots[d->later.at[i]];
+        if (!suspect(s) && (last == UINT32_MAX || s->due_us > d->slots[last].due_us))
             last = d->later.at[i];
     }
+    if (last == UINT32_MAX)
+        return false;
     *due_us = d->slots[last].due_us;
     take_out(d, last, item);
     return true;
@@ -391,11 +400,6 @@ void aivo_delivery_elsewhere(struct aivo_delivery *d, size_t in_flight, bool alo
 {
     d->elsewhere = in_flight;
     d->alone_there = alone;
-}
-
-static bool suspect(const struct slot *s)
-{
-    return s->item.ends_alone > 0 || s->item.ends >= AIVO_DELIVERY_ENDS_SUSPECT;
 }
 
 bool aivo_delivery_alone(const struct aivo_delivery *d)

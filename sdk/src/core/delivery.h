@@ -65,8 +65,8 @@ bool aivo_delivery_take(struct aivo_delivery *d, int64_t seq, struct aivo_delive
 bool aivo_delivery_displace(struct aivo_delivery *d, int32_t priority, struct aivo_delivery_item *item);
 /* Whether the ready messages include one with a priority below the given one. */
 bool aivo_delivery_below(const struct aivo_delivery *d, int32_t priority);
-/* Where more than most messages wait for a further attempt: takes out the one that waits longest; *due_us is when it
- * would have been sent. */
+/* Where more than most messages wait for a further attempt: takes out the one that waits longest, but none that is
+ * suspect, which would be forgotten; *due_us is when it would have been sent. */
 bool aivo_delivery_park(struct aivo_delivery *d, size_t most, struct aivo_delivery_item *item, int64_t *due_us);
 
 /* While the connection is poor an eighth of the window is used; afterwards it opens with each acknowledgement. */
