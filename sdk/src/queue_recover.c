@@ -30,7 +30,7 @@ static void subtract_ops(struct aivo_queue *q, const struct ops *ops)
 {
     for (size_t i = 0; i < ops->count; i++) {
         const struct op *op = &ops->at[i];
-        if (op->kind == OP_FAILED || op->departed)
+        if (op->kind == OP_FAILED || op->kind == OP_LATE || op->departed)
             continue;
         subtract(&q->lanes[op->lane].pending, 1);
         subtract(&q->lanes[op->lane].bytes, op->bytes);
@@ -64,6 +64,8 @@ static void count_anew(struct aivo_queue *q, const struct aivo_store_info *info)
     q->departed = info->departed;
     q->dead = info->dead;
     q->last_seq = info->last_seq > q->last_seq ? info->last_seq : q->last_seq;
+    q->opened_seq = q->last_seq; /* how much the fates in the new file are nobody knows */
+    q->departed_bytes = 0;
     q->read_after_us = q->write_after_us = 0;
 }
 
