@@ -69,7 +69,7 @@ static bool on_name(void *user, const char *name)
 }
 
 /* Which queues has it, and does anything wait? A look first: a client would make a file that is not there, and move one
- * aside that is no queue. */
+ * aside that is damaged. */
 static int look_into_file(struct send *send, uint64_t *pending)
 {
     struct queue_run *file = &send->file;

@@ -44,7 +44,7 @@ struct aivo_queue_sink {
     void (*queued)(void *user, const struct aivo_queued *message);
 };
 
-/* Opens or makes the file. A file that is no queue is moved aside (FILE.corrupt-<time>) and reported by notice.
+/* Opens or makes the file. A damaged one is moved aside (FILE.corrupt-<time>) and reported by notice.
  * wake is called from the store thread or a sender when aivo_queue_step() has something to do; it must only wake the
  * loop. wake NULL: nobody. store NULL: SQLite. AIVO_E_LOCKED: another writer has it. */
 enum aivo_status aivo_queue_open(const struct aivo_queue_options *options, const struct aivo_store *store,

@@ -1,6 +1,6 @@
 // libaivo's offline queue against socket.io: what the server answers decides what becomes of a message.
 import assert from "node:assert/strict";
-import { writeFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import test from "node:test";
 import { Driver } from "./lib/driver.mjs";
 import { Peer } from "./lib/peers.mjs";
@@ -149,19 +149,15 @@ test("older than its TTL a message expires, and is told", async (t) => {
   assert.deepEqual(peer.got.map((g) => g.n), [2]);
 });
 
-test("a queue file that is no database is moved aside and reported, and the queue works", async (t) => {
+test("a queue file that is no database is refused and left alone", async (t) => {
   const folder = temporaryFolder(t);
-  writeFileSync(`${folder}/queue.db`, "this is no database\n".repeat(500));
-  const peer = await answering(t, (value, times, ack) => ack({ ok: true }));
+  const text = "this is no database\n".repeat(500);
+  writeFileSync(`${folder}/queue.db`, text);
   const driver = new Driver(t);
-  await driver.create({ url: peer.url, queue: { path: `${folder}/queue.db` } });
-  await driver.do("start");
-  const notice = await driver.next("notice");
-  assert.equal(notice.error.status, "AIVO_E_CORRUPT");
-  await send(driver, 1);
-  assert.equal((await driver.next("fate", undefined, 10000)).fate, "acknowledged");
-  const aside = readdirSync(folder).filter((name) => name.includes("corrupt"));
-  assert.equal(aside.length, 1, String(readdirSync(folder)));
+  const answer = await driver.ask("create", { url: "http://127.0.0.1:9", queue: { path: `${folder}/queue.db` } });
+  assert.equal(answer.status, "AIVO_E_CORRUPT");
+  assert.deepEqual(readdirSync(folder), ["queue.db"]);
+  assert.equal(readFileSync(`${folder}/queue.db`, "utf8"), text);
 });
 
 test("two programs on one file: the second is told", async (t) => {

@@ -97,18 +97,48 @@ static void expect_moved_aside(struct bench *b, char *moved, size_t size, uint64
     assert_int_equal(b->notice_count, 1);
 }
 
-/* A text file stands where the queue should: it is kept under another name, byte for byte. */
+/* A text file stands where the queue should, short or long: refused, and left as it is, with nothing beside it. */
 static void test_no_database(void **state)
 {
     struct bench *b = *state;
-    char moved[512], text[64] = "";
-    write_file(b->path, "This is no database, but somebody may want to have it back.\n");
-    expect_moved_aside(b, moved, sizeof moved, 0, 0);
-    FILE *f = fopen(moved, "rb");
-    assert_non_null(f);
-    assert_non_null(fgets(text, sizeof text, f));
-    fclose(f);
-    assert_string_equal(text, "This is no database, but somebody may want to have it back.\n");
+    static const char letter[] = "This is no database, but somebody may want to have it back.\n";
+    static char text[100 * sizeof letter], after[sizeof text];
+    struct aivo_error err;
+    char beside[600];
+    for (int i = 0; i < 100; i++)
+        memcpy(text + (size_t)i * (sizeof letter - 1), letter, sizeof letter);
+    for (size_t len = 3; len < sizeof text; len = len < 100 ? 600 : len * 2 + 1) {
+        char kept = text[len];
+        text[len] = '\0';
+        write_file(b->path, text);
+        assert_int_equal(bench_try_open(b, &err), AIVO_E_CORRUPT);
+        assert_non_null(strstr(err.message, "no database: choose another path"));
+        FILE *f = fopen(b->path, "rb");
+        assert_non_null(f);
+        assert_int_equal(fread(after, 1, sizeof after, f), len);
+        fclose(f);
+        assert_memory_equal(text, after, len);
+        text[len] = kept;
+    }
+    snprintf(beside, sizeof beside, "test $(ls '%s' | wc -l) = 1", b->dir);
+    assert_int_equal(system(beside), 0);
+}
+
+/* The first page of a queue is destroyed, and all that was beside it is gone: it is no letter, and is moved aside. */
+static void test_first_page(void **state)
+{
+    struct bench *b = *state;
+    char moved[512], other[600], garbage[4096];
+    bench_open(b);
+    send_numbers(b, 1, 300);
+    bench_close(b);
+    memset(garbage, 0xa5, sizeof garbage);
+    int fd = open(b->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, 0), sizeof garbage);
+    close(fd);
+    snprintf(other, sizeof other, "rm -f '%s'-*", b->path);
+    assert_int_equal(system(other), 0);
+    expect_moved_aside(b, moved, sizeof moved, 0, 300);
 }
 
 /* The second half of the file is missing. */
@@ -659,6 +689,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_kill), /* first: it forks, and there was no thread yet */
         TEST(test_no_database),
+        TEST(test_first_page),
         TEST(test_truncated),
         TEST(test_garbage_inside),
         TEST(test_index_damaged),

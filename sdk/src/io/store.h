@@ -95,9 +95,9 @@ struct aivo_store_info {
 };
 
 struct aivo_store {
-    /* Makes the file where there is none; path NULL: in memory only. A file that is damaged or no database is moved
-     * aside, a new one begun with those of its rows that can be read, and notice filled (status AIVO_E_CORRUPT, else
-     * AIVO_OK). AIVO_E_LOCKED: another writer; AIVO_E_CORRUPT: somebody else's database, left alone; AIVO_E_STORE:
+    /* Makes the file where there is none; path NULL: in memory only. A file that is damaged is moved aside, a new one
+     * begun with those of its rows that can be read, and notice filled (status AIVO_E_CORRUPT, else AIVO_OK).
+     * AIVO_E_LOCKED: another writer; AIVO_E_CORRUPT: somebody else's database, or none, left alone; AIVO_E_STORE:
      * anything else. */
     enum aivo_status (*open)(const char *path, int64_t unix_ms, struct aivo_store_db **out,
                              struct aivo_store_info *info, struct aivo_error *notice, struct aivo_error *err);

@@ -182,3 +182,61 @@ bool aivo_store_file_marked(const char *path)
     char name[PATH_MAX + 16];
     return mark_name(path, name) && access(name, F_OK) == 0;
 }
+
+void aivo_store_file_unmark(const char *path)
+{
+    char name[PATH_MAX + 16];
+    if (mark_name(path, name))
+        unlink(name);
+}
+
+#define PAGE       4096 /* what SQLite takes where nobody says otherwise, and so our files' */
+#define PAGES_SEEN 64
+
+static uint32_t number_at(const uint8_t *p, size_t bytes)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < bytes; i++)
+        n = n << 8 | p[i];
+    return n;
+}
+
+/* A page of a table or an index with something on it (sqlite.org/fileformat2.html#b_tree_pages). */
+static bool is_tree_page(const uint8_t page[PAGE])
+{
+    const bool inner = page[0] == 2 || page[0] == 5;
+    const uint32_t head = inner ? 12 : 8, cells = number_at(page + 3, 2), content = number_at(page + 5, 2);
+    if ((!inner && page[0] != 10 && page[0] != 13) || cells == 0 || head + 2 * cells > content || content >= PAGE)
+        return false;
+    for (uint32_t i = 0; i < cells; i++) {
+        uint32_t at = number_at(page + head + 2 * i, 2);
+        if (at < content || at >= PAGE)
+            return false;
+    }
+    return true;
+}
+
+static bool has_beside(const char *path, const char *suffix, off_t least)
+{
+    char name[PATH_MAX + 16];
+    struct stat st;
+    return (size_t)snprintf(name, sizeof name, "%s%s", path, suffix) < sizeof name && lstat(name, &st) == 0 &&
+           S_ISREG(st.st_mode) && st.st_size >= least;
+}
+
+bool aivo_store_file_was_queue(const char *path, uint32_t application)
+{
+    static const char magic[16] = "SQLite format 3";
+    uint8_t page[PAGE] = {0};
+    if (has_beside(path, "-reserve", 1) || has_beside(path, "-wal", 32))
+        return true;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return true; /* not ours to judge: what follows says why */
+    bool ours = pread(fd, page, sizeof page, 0) >= 0 &&
+                (memcmp(page, magic, sizeof magic) == 0 || number_at(page + 68, 4) == application);
+    for (off_t i = 1; !ours && i < PAGES_SEEN && pread(fd, page, sizeof page, i * PAGE) == PAGE; i++)
+        ours = is_tree_page(page);
+    close(fd);
+    return ours;
+}

@@ -34,8 +34,14 @@ enum aivo_status aivo_store_file_unchanged(const char *path, const struct aivo_s
 bool aivo_store_file_keep_reserve(const char *path, uint32_t bytes);
 void aivo_store_file_free_reserve(const char *path);
 
+/* Whether a file that SQLite does not take for a database was a queue all the same, so that it may be moved aside: it
+ * has SQLite's first bytes or our mark in its first page, or pages like a database's further on, or our files beside
+ * it. Else somebody gave the wrong path. The lock is held, and nobody has the file open. */
+bool aivo_store_file_was_queue(const char *path, uint32_t application);
+
 /* PATH-damaged says that its writer met damage which no check at opening may find: opened next, it is moved aside. */
 void aivo_store_file_mark(const char *path);
 bool aivo_store_file_marked(const char *path);
+void aivo_store_file_unmark(const char *path);
 
 #endif

@@ -15,7 +15,8 @@
 
 struct aivo_store_lock {
     struct aivo_store_lock *next;
-    int fd; /* -1: in a forked child */
+    int fd;    /* -1: in a forked child */
+    bool made; /* there was no such file */
     pid_t owner;
     struct aivo_store_identity file;
 };
@@ -101,16 +102,20 @@ static bool still_named(const char *name, int fd, struct aivo_store_identity *fi
     return true;
 }
 
-/* *fd: -1 with AIVO_OK: once more. */
-static enum aivo_status try_once(const char *path, const char *name, int *fd, struct aivo_store_identity *file,
+/* lock->fd: -1 with AIVO_OK: once more. */
+static enum aivo_status try_once(const char *path, const char *name, struct aivo_store_lock *lock,
                                  struct aivo_error *err)
 {
     enum aivo_status status = AIVO_OK;
-    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int *fd = &lock->fd;
+    *fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    lock->made = *fd >= 0;
+    if (*fd < 0 && errno == EEXIST)
+        *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         return aivo_store_file_refuse(path, errno, err);
     if (flock(*fd, LOCK_EX | LOCK_NB) == 0) {
-        if (still_named(name, *fd, file))
+        if (still_named(name, *fd, &lock->file))
             return AIVO_OK;
     } else if (errno == EWOULDBLOCK) {
         status = in_use(path, *fd, err);
@@ -134,7 +139,7 @@ enum aivo_status aivo_store_lock_take(const char *path, struct aivo_store_lock *
     enum aivo_status status = AIVO_OK;
     lock->fd = -1;
     for (int i = 0; status == AIVO_OK && lock->fd < 0 && i < TRIES; i++)
-        status = try_once(path, name, &lock->fd, &lock->file, err);
+        status = try_once(path, name, lock, err);
     free(name);
     if (status == AIVO_OK && lock->fd < 0)
         status = aivo_error_set(err, AIVO_E_STORE, 0,
@@ -160,6 +165,15 @@ bool aivo_store_lock_is_ours(const struct aivo_store_lock *lock)
 const struct aivo_store_identity *aivo_store_lock_file(const struct aivo_store_lock *lock)
 {
     return &lock->file;
+}
+
+void aivo_store_lock_undo(struct aivo_store_lock *lock, const char *path)
+{
+    char *name = NULL;
+    if (lock && lock->made && aivo_store_lock_is_ours(lock) && asprintf(&name, "%s-lock", path) >= 0)
+        unlink(name); /* who has just opened it finds out that it has lost its name */
+    free(name);
+    aivo_store_lock_release(lock);
 }
 
 void aivo_store_lock_release(struct aivo_store_lock *lock)

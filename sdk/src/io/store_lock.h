@@ -13,6 +13,8 @@ struct aivo_store_lock;
 enum aivo_status aivo_store_lock_take(const char *path, struct aivo_store_lock **out, struct aivo_error *err);
 /* NULL: nothing. In a forked child it only forgets. */
 void aivo_store_lock_release(struct aivo_store_lock *lock);
+/* Removes PATH-lock first, if it was made by taking it. */
+void aivo_store_lock_undo(struct aivo_store_lock *lock, const char *path);
 /* Whether this process took it. */
 bool aivo_store_lock_is_ours(const struct aivo_store_lock *lock);
 /* Of PATH-lock: while another file has that name, somebody else may hold a lock too. */

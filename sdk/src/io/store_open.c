@@ -342,8 +342,8 @@ static void tell_replaced(const struct aivo_store_db *db, const struct aivo_stor
     /* The new name begins with the old one: where both would be cut, it alone says all. */
     if (strlen(r->moved) < 70)
         aivo_error_set(notice, AIVO_E_CORRUPT, code,
-                       "the queue's file %s was damaged or no database: moved to %s, %llu messages salvaged", db->path,
-                       r->moved, (unsigned long long)r->saved);
+                       "the queue's file %s was damaged: moved to %s, %llu messages salvaged", db->path, r->moved,
+                       (unsigned long long)r->saved);
     else
         aivo_error_set(notice, AIVO_E_CORRUPT, code, "damaged queue file moved to %s, %llu messages salvaged", r->moved,
                        (unsigned long long)r->saved);
@@ -357,7 +357,8 @@ static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, st
     struct aivo_store_replaced r = {.saved = 0};
     bool foreign;
     /* Its log stays as it is. */
-    sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (db->sql)
+        sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     aivo_sql_close(db);
     enum aivo_status status = aivo_sql_salvage(db->path, &r.saved, err);
     if (status == AIVO_OK)
@@ -373,6 +374,20 @@ static enum aivo_status begin_anew(struct aivo_store_db *db, int64_t unix_ms, st
     return status;
 }
 
+/* A file that is no database may be somebody's letters. */
+static enum aivo_status refuse_others(struct aivo_store_db *db, struct aivo_error *why)
+{
+    /* SQLite lets go of it: a file that is closed loses all locks of its process. */
+    sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    aivo_sql_close(db);
+    if (db->was_marked || aivo_store_file_was_queue(db->path, AIVO_SQL_APPLICATION))
+        return AIVO_OK;
+    aivo_store_file_unmark(db->path);
+    aivo_store_lock_undo(db->lock, db->path);
+    db->lock = NULL;
+    return aivo_error_set(why, AIVO_E_CORRUPT, SQLITE_NOTADB, "%s is no database: choose another path", db->path);
+}
+
 /* The file is ours alone from here on, and in one piece. */
 static enum aivo_status claim(struct aivo_store_db *db, int64_t unix_ms, struct aivo_error *notice,
                               struct aivo_error *err)
@@ -381,6 +396,7 @@ static enum aivo_status claim(struct aivo_store_db *db, int64_t unix_ms, struct 
     enum aivo_status status = aivo_store_lock_take(db->path, &db->lock, err);
     if (status == AIVO_OK)
         status = aivo_store_replace_finish(db->path, unix_ms, &r, err);
+    db->was_marked = aivo_store_file_marked(db->path);
     if (status == AIVO_OK && *r.moved)
         tell_replaced(db, &r, SQLITE_CORRUPT, notice);
     if (status == AIVO_OK)
@@ -409,7 +425,9 @@ enum aivo_status aivo_sql_store_open(const char *path, int64_t unix_ms, struct a
         status = open_sql(db, unix_ms, info, &foreign, &why);
     if (status == AIVO_E_CORRUPT && !foreign && path) {
         struct aivo_error damage = why;
-        status = begin_anew(db, unix_ms, info, &damage, notice, &why);
+        status = refuse_others(db, &why);
+        if (status == AIVO_OK)
+            status = begin_anew(db, unix_ms, info, &damage, notice, &why);
     }
     if (status == AIVO_OK) {
         if (path && aivo_store_file_keep_reserve(db->path, AIVO_SQL_RESERVE_BYTES))

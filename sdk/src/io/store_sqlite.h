@@ -63,6 +63,7 @@ struct aivo_store_db {
     char *path;
     bool in_memory;
     struct aivo_store_lock *lock; /* NULL: not its writer */
+    bool was_marked;              /* as damaged, when it was opened */
     int wal_frames;
     struct aivo_store_identity file, log;
     enum { RESERVE_NONE, RESERVE_KEPT, RESERVE_USED } reserve;
