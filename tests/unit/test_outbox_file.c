@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -195,6 +197,72 @@ static void test_no_queue(void **state)
     assert_null(o);
 }
 
+static bool take_count(void *user, const struct aivo_queued *m)
+{
+    (void)m;
+    ++*(int *)user;
+    return true;
+}
+
+/* As a user who may not write there. What went wrong, as an exit status. */
+static int look_as_reader(const char *path, bool logged)
+{
+    struct aivo_outbox *o = NULL;
+    struct aivo_error err = {.message = ""};
+    struct aivo_queue_stats stats;
+    int64_t cursor = 0;
+    int rows = 0;
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+        return 1;
+    enum aivo_status status = aivo_outbox_open(path, false, &o, &err);
+    if (logged)
+        return status == AIVO_E_STORE && strstr(err.message, "not writable") ? 0 : 2;
+    if (status != AIVO_OK || aivo_outbox_stats(o, NULL, &stats, &err) != AIVO_OK || stats.pending != 2)
+        return 3;
+    if (aivo_outbox_list(o, AIVO_OUTBOX_PENDING, NULL, &cursor, 10, take_count, &rows, &err) != AIVO_OK || rows != 2)
+        return 4;
+    aivo_outbox_close(o);
+    return 0;
+}
+
+static int look_as_other(const char *path, bool logged)
+{
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(look_as_reader(path, logged));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+/* A file on a medium that cannot be written to can be looked at. Where its log is there too, what to do is said. */
+static void test_read_only(void **state)
+{
+    struct bench *b = *state;
+    char path[200], command[800];
+    snprintf(path, sizeof path, "%s/50%% of #1?.db", b->dir);
+    b->options.path = path;
+    bench_open(b);
+    bench_send(b, "[1]");
+    bench_send(b, "[2]");
+    snprintf(command, sizeof command, "cp '%s-wal' '%s/wal'", path, b->dir);
+    assert_int_equal(system(command), 0);
+    bench_close(b);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(chmod(b->dir, 0555), 0);
+    int looked = look_as_other(path, false);
+    chmod(b->dir, 0755);
+    assert_int_equal(looked, 0);
+    snprintf(command, sizeof command, "mv '%s/wal' '%s-wal' && chmod 644 '%s-wal' && rm -f '%s-shm'", b->dir, path,
+             path, path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(chmod(b->dir, 0555), 0);
+    looked = look_as_other(path, true);
+    chmod(b->dir, 0755);
+    assert_int_equal(looked, 0);
+}
+
 /* Purging and retrying by a filter: by queue, event, age and number, each in one call; what is not meant stays, and a
  * filter that nobody filled is refused. */
 static void test_filters(void **state)
@@ -268,7 +336,7 @@ static void test_filters(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_beside_the_writer), TEST(test_as_the_writer), TEST(test_no_queue),
-                                       TEST(test_filters), TEST(test_damaged)};
+    const struct CMUnitTest tests[] = {TEST(test_read_only), TEST(test_beside_the_writer), TEST(test_as_the_writer),
+                                       TEST(test_no_queue),  TEST(test_filters),           TEST(test_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,11 @@
 #include "../error_internal.h"
 #include "store_sqlite.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUSY_MS 2000
@@ -15,17 +17,78 @@ struct aivo_store_reader {
     int64_t version;
 };
 
-static enum aivo_status open_read_only(struct aivo_store_reader *r, struct aivo_error *err)
+static enum aivo_status open_once(struct aivo_store_reader *r, const char *name, int more_flags, struct aivo_error *err)
 {
     bool empty, foreign = false;
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(r->db.path, &r->db.sql, flags, NULL) != SQLITE_OK)
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | more_flags;
+    if (sqlite3_open_v2(name, &r->db.sql, flags, NULL) != SQLITE_OK)
         return r->db.sql ? aivo_sql_failure(&r->db, "open", err)
                          : aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for SQLite");
     sqlite3_busy_timeout(r->db.sql, BUSY_MS);
     enum aivo_status status = aivo_sql_identify(&r->db, &empty, &foreign, &r->version, err);
     if (status == AIVO_OK && empty)
         status = aivo_error_set(err, AIVO_E_CORRUPT, 0, "%s is no Aivo queue: it is empty", r->db.path);
+    return status;
+}
+
+/* "file:PATH?immutable=1" */
+static char *immutable_name(const char *path)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *out = malloc(strlen(path) * 3 + 32);
+    if (!out)
+        return NULL;
+    char *at = out + sprintf(out, "file:");
+    for (const unsigned char *p = (const unsigned char *)path; *p; p++) {
+        if (*p != '%' && *p != '?' && *p != '#' && *p > ' ' && *p < 0x7f) {
+            *at++ = (char)*p;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = hex[*p >> 4];
+        *at++ = hex[*p & 15];
+    }
+    snprintf(at, 16, "?immutable=1");
+    return out;
+}
+
+static bool may_write_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    bool may = !dir || access(dir, W_OK) == 0;
+    free(dir);
+    return may;
+}
+
+static bool has_log(const char *path)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    return (size_t)snprintf(name, sizeof name, "%s-wal", path) >= sizeof name ||
+           (stat(name, &st) == 0 ? st.st_size > 0 : errno != ENOENT);
+}
+
+/* SQLite wants to make a log's index beside the file. Where that cannot be done and there is no log, nobody has the
+ * file in use: it does not change while it is looked at. */
+static enum aivo_status open_read_only(struct aivo_store_reader *r, struct aivo_error *err)
+{
+    enum aivo_status status = open_once(r, r->db.path, 0, err);
+    const int code = r->db.sql ? sqlite3_errcode(r->db.sql) & 0xff : 0;
+    if (status != AIVO_E_STORE || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || may_write_beside(r->db.path))
+        return status;
+    if (has_log(r->db.path))
+        return aivo_error_set(err, AIVO_E_STORE, code,
+                              "the queue's file %s has a log (-wal), and its directory is not writable: copy both to "
+                              "where it is",
+                              r->db.path);
+    char *name = immutable_name(r->db.path);
+    if (!name)
+        return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for the queue");
+    sqlite3_close(r->db.sql);
+    r->db.sql = NULL;
+    status = open_once(r, name, SQLITE_OPEN_URI, err);
+    free(name);
     return status;
 }
 
