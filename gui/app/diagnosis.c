@@ -1,4 +1,5 @@
 #include "diagnosis.h"
+#include "describe.h"
 #include "link-options.h"
 #include <aivo/diagnose.h>
 #include <glib/gi18n.h>
@@ -177,7 +178,7 @@ static void take_report(AivoDiagnosis *self, const struct aivo_diagnose_report *
     static const AivoVerdict verdicts[] = {AIVO_VERDICT_GOOD, AIVO_VERDICT_DEGRADED, AIVO_VERDICT_BAD,
                                            AIVO_VERDICT_BAD};
     self->verdict = verdicts[CLAMP((int)report->verdict, 0, 3)];
-    self->summary = g_strdup(report->summary);
+    self->summary = aivo_describe_sentence(report->summary);
     self->fix = g_strdup(report->fix);
     self->text = report_text(report);
 }
@@ -202,7 +203,7 @@ static void worker(GTask *task, gpointer source, gpointer data, GCancellable *ca
     options.polling = self->depth == AIVO_DIAGNOSIS_FULL;
     options.total_timeout_ms = self->depth == AIVO_DIAGNOSIS_QUICK ? QUICK_TOTAL_MS : FULL_TOTAL_MS;
     if (aivo_diagnose_create(&target, &options, &run, &error) != AIVO_OK) {
-        self->summary = g_strdup(error.message);
+        self->summary = aivo_describe_sentence(error.message);
         g_task_return_boolean(task, TRUE);
         return;
     }

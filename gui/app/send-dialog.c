@@ -12,6 +12,7 @@ struct _AivoSendDialog {
     AdwWindow parent;
     AivoConnection *connection;
     GtkWidget *event, *args, *problem, *send;
+    GtkTextTag *whole; /* on all of it; the buffer's */
 };
 
 G_DEFINE_FINAL_TYPE(AivoSendDialog, aivo_send_dialog, ADW_TYPE_WINDOW)
@@ -21,6 +22,7 @@ static char *dup_args(AivoSendDialog *self)
     GtkTextBuffer *buffer = gtk_text_view_get_buffer(GTK_TEXT_VIEW(self->args));
     GtkTextIter start, end;
     gtk_text_buffer_get_bounds(buffer, &start, &end);
+    gtk_text_buffer_apply_tag(buffer, self->whole, &start, &end);
     return g_strstrip(gtk_text_buffer_get_text(buffer, &start, &end, FALSE));
 }
 
@@ -97,8 +99,9 @@ static void aivo_send_dialog_class_init(AivoSendDialogClass *class)
 static void aivo_send_dialog_init(AivoSendDialog *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
-    g_signal_connect_object(gtk_text_view_get_buffer(GTK_TEXT_VIEW(self->args)), "changed", G_CALLBACK(changed), self,
-                            G_CONNECT_SWAPPED);
+    GtkTextBuffer *buffer = gtk_text_view_get_buffer(GTK_TEXT_VIEW(self->args));
+    self->whole = gtk_text_buffer_create_tag(buffer, NULL, "insert-hyphens", FALSE, NULL); /* where a line is broken */
+    g_signal_connect_object(buffer, "changed", G_CALLBACK(changed), self, G_CONNECT_SWAPPED);
     aivo_speak_window(GTK_WINDOW(self));
     changed(self);
 }

@@ -138,7 +138,8 @@ static void set_state(GtkWidget *widget, const struct scene_state *state)
     }
     g_object_set(widget, "state", state->link, "title", "learning.example.org", NULL);
     if (g_object_class_find_property(G_OBJECT_GET_CLASS(widget), "reason")) {
-        g_object_set(widget, "reason", state->reason, NULL);
+        g_object_set(widget, "reason", state->reason, "since-ms",
+                     state->reason ? g_get_real_time() / 1000 - state->age_s * 1000 : (gint64)0, NULL);
     }
 }
 

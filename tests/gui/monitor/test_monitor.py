@@ -76,7 +76,7 @@ class Day(unittest.TestCase):
         write("Address", "http://127.0.0.1:1")
         wait("the complaint to go", 5, lambda: not any("No user or" in words for words in spoken()))
         click("push button", "Test")
-        heard("nothing listens", 20)
+        heard("othing listens", 20)
 
     def test_03_a_test_of_the_real_server_succeeds(self):
         write("Address", f"http://127.0.0.1:{self.relay_port}")
