@@ -224,7 +224,8 @@ AIVO_API enum aivo_status aivo_client_send_ex(struct aivo_client *client, const 
  * As aivo_client_send_ex(), but returns at once; stored is called when the message is on disk, or cannot be put there.
  * Many of them share one transaction. At most 16 MiB and 65,536 messages may be on their way to the disk.
  * @param stored  may be NULL: nobody asks
- * @return AIVO_OK (it is on its way), AIVO_E_FULL (too much is), AIVO_E_INVALID, AIVO_E_STATE, AIVO_E_MEMORY
+ * @return AIVO_OK (it is on its way), AIVO_E_FULL (too much is), AIVO_E_INVALID, AIVO_E_TOO_LARGE, AIVO_E_STATE,
+ *         AIVO_E_MEMORY
  */
 AIVO_API enum aivo_status aivo_client_send_async(struct aivo_client *client, const char *event, const char *args,
                                                  const struct aivo_send *how, aivo_stored_fn stored, void *user,

@@ -65,14 +65,15 @@ struct aivo_reconnect_options {
 
 /** The offline queue. See outbox.h. */
 struct aivo_queue_options {
-    const char *path;            /**< the SQLite file, made if it is not there; NULL: aivo_client_send() is refused */
-    uint32_t max_messages;       /**< 100; 1..10,000,000: the oldest is evicted beyond it */
-    uint32_t ttl_s;              /**< 86,400 (24 h): age at which a message expires; 0: never */
-    uint32_t max_retries;        /**< 3: attempts answered with an error, or not at all while connected */
-    uint32_t window;             /**< 64; 1..1,024: messages sent and not yet acknowledged */
-    uint32_t ack_timeout_ms;     /**< 10,000 */
-    uint32_t retry_base_ms;      /**< 1,000: first wait after a failed attempt, doubled with each, with jitter */
-    uint32_t retry_cap_ms;       /**< 30,000 */
+    const char *path;        /**< the SQLite file, made if it is not there; NULL: aivo_client_send() is refused */
+    uint32_t max_messages;   /**< 100; 1..10,000,000: the oldest is evicted beyond it */
+    uint32_t ttl_s;          /**< 86,400 (24 h): age at which a message expires; 0: never */
+    uint32_t max_retries;    /**< 3: attempts answered with an error, not at all while connected, or with the end of the
+                                  connection five times and more in a row */
+    uint32_t window;         /**< 64; 1..1,024: messages sent and not yet acknowledged */
+    uint32_t ack_timeout_ms; /**< 10,000 */
+    uint32_t retry_base_ms;  /**< 1,000: first wait after a failed attempt, doubled with each, with jitter */
+    uint32_t retry_cap_ms;   /**< 30,000 */
     const char *message_id_key;  /**< "messageId": each message's id is put under this key into the first of its
                                       arguments that is an object, so that a server can tell a repeat. One that has a
                                       string of 1..36 bytes there already keeps it, and that is its id then. NULL or "":

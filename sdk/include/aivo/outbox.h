@@ -120,8 +120,9 @@ struct aivo_queued {
     int64_t died_ms;              /**< AIVO_QUEUED_DEAD: Unix time, ms; else 0 */
 };
 
-/** Told of every message that leaves the queue. answer: the acknowledgement's arguments, a JSON array's text, or NULL.
- */
+/** Told of every message that leaves the queue, at least once: one whose callback had not returned when the program
+ * ended is told by the next client that opens the file. answer: the acknowledgement's arguments, a JSON array's text,
+ * or NULL (none, or of a former program's message). */
 typedef void (*aivo_fate_fn)(struct aivo_client *client, const struct aivo_queued *message, enum aivo_fate fate,
                              const char *answer, void *user);
 
