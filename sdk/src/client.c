@@ -170,7 +170,7 @@ static void destroy_from_outside(struct aivo_client *c)
 
 void aivo_client_destroy(struct aivo_client *c)
 {
-    if (!c)
+    if (!c || aivo_loop_inherited(c->task.loop))
         return;
     if (!aivo_loop_here(c->task.loop)) {
         destroy_from_outside(c);

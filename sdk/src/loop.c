@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A binary heap of tasks by deadline, counted from 1 so that heap_index 0 means "not in it". */
 struct heap {
@@ -19,6 +20,7 @@ struct aivo_loop {
     const struct aivo_transport *transport;
     struct aivo_net *net;
     pthread_t thread;
+    pid_t pid;          /* of the process that has the thread: a forked child has only the memory */
     atomic_size_t refs; /* the owner's handle and one for each client */
 
     pthread_mutex_t lock; /* guards the fields up to the next blank line */
@@ -191,6 +193,7 @@ enum aivo_status aivo_loop_create_over(const struct aivo_transport *transport, s
     if (!loop)
         return aivo_error_set(err, AIVO_E_MEMORY, 0, "no memory for a loop");
     loop->transport = transport;
+    loop->pid = getpid();
     loop->ready_last = &loop->ready_first;
     atomic_init(&loop->refs, 1);
     pthread_mutex_init(&loop->lock, NULL);
@@ -239,9 +242,14 @@ void aivo_loop_unref(struct aivo_loop *loop)
     destroy_parts(loop);
 }
 
+bool aivo_loop_inherited(const struct aivo_loop *loop)
+{
+    return loop->pid != getpid();
+}
+
 void aivo_loop_destroy(struct aivo_loop *loop)
 {
-    if (loop)
+    if (loop && !aivo_loop_inherited(loop))
         aivo_loop_unref(loop);
 }
 

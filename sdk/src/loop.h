@@ -31,6 +31,8 @@ enum aivo_status aivo_loop_create_over(const struct aivo_transport *transport, s
 void aivo_loop_ref(struct aivo_loop *loop);        /* any thread */
 void aivo_loop_unref(struct aivo_loop *loop);      /* any thread; the last one ends the thread */
 bool aivo_loop_here(const struct aivo_loop *loop); /* any thread: is this the loop's thread? */
+/* Is this a forked child of the process that made it? There it has no thread: nothing can be asked of it. */
+bool aivo_loop_inherited(const struct aivo_loop *loop);
 
 void aivo_task_init(struct aivo_task *task, struct aivo_loop *loop, void (*turn)(struct aivo_task *));
 void aivo_task_wake(struct aivo_task *task); /* any thread: take a turn soon */

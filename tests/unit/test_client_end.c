@@ -3,6 +3,7 @@
 #include "client_rig.h"
 
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MODES 2
@@ -306,9 +307,42 @@ static void test_fates_never_dispatched(void **state)
     queue_place_remove(&place);
 }
 
+/* A forked child that cleans up as its parent would, as it happens in an exit handler, neither waits for a thread that
+ * it does not have nor disturbs the parent's client. */
+static void test_destroyed_in_a_child(void **state)
+{
+    (void)state;
+    struct scripted *s;
+    struct aivo_loop *loop = scripted_loop(&s);
+    struct queue_place place;
+    queue_place_make(&place);
+    struct aivo_options o = options_on(loop);
+    o.queue.path = place.path;
+    struct aivo_client *c = create(&o);
+    aivo_client_start(c);
+    scripted_accept(s);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(5);
+        aivo_client_destroy(c);
+        aivo_loop_destroy(loop);
+        _exit(7);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    assert_int_equal(aivo_client_send(c, "still", "[{}]", NULL, NULL), AIVO_OK);
+    aivo_client_destroy(c);
+    aivo_loop_destroy(loop);
+    assert_int_equal(rows_in(place.path), 1);
+    queue_place_remove(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_destroyed_in_a_child, clear_log),
         cmocka_unit_test_setup(test_send_in_the_last_callbacks, clear_log),
         cmocka_unit_test_setup(test_sends_for_ever, clear_log),
         cmocka_unit_test_setup(test_destroyed_by_a_neighbour, clear_log),

@@ -84,7 +84,7 @@ AIVO_API enum aivo_status aivo_client_create(const struct aivo_options *options,
  * asynchronous sends are stored and told (with AIVO_CALLBACKS_DISPATCH: inside this call). What those callbacks send
  * durably is stored as well; a program that answers each end with one more message is refused (AIVO_E_STATE) after
  * eight. Messages in the queue's file stay there, and so do fates that were not told: the next client that opens the
- * file tells them. NULL is allowed.
+ * file tells them. In a forked child it does nothing: the client is its parent's. NULL is allowed.
  */
 AIVO_API void aivo_client_destroy(struct aivo_client *client);
 

@@ -24,7 +24,7 @@ AIVO_API enum aivo_status aivo_loop_create(struct aivo_loop **out, struct aivo_e
 
 /**
  * Give the loop up. The thread ends when the last client on it is destroyed as well.
- * NULL is allowed. Thread-safe; may be called from a callback.
+ * NULL is allowed. Thread-safe; may be called from a callback. In a forked child it does nothing.
  */
 AIVO_API void aivo_loop_destroy(struct aivo_loop *loop);
 
