@@ -74,22 +74,43 @@ static void show_figures(AivoQueuePage *self, const AivoQueueFigures *figures)
 
 /* -------------------------------------------------------------------- acts */
 
-static void acted(GObject *source, GAsyncResult *result, gpointer user)
+static gssize finish_act(GObject *source, GAsyncResult *result, GError **error)
+{
+    return AIVO_IS_MONITOR(source) ? aivo_monitor_queue_finish(AIVO_MONITOR(source), result, error)
+                                   : aivo_queue_file_change_finish(result, error);
+}
+
+static void tell_done(AivoQueuePage *self, const GError *error, const char *done)
+{
+    g_autofree char *text = error ? g_strdup_printf(_("Not done: %s"), error->message) : g_strdup(done);
+    toast(self, text);
+    refresh(self);
+}
+
+static void was_retried(GObject *source, GAsyncResult *result, gpointer user)
 {
     g_autoptr(AivoQueuePage) self = user;
     g_autoptr(GError) error = NULL;
-    gssize count = AIVO_IS_MONITOR(source) ? aivo_monitor_queue_finish(AIVO_MONITOR(source), result, &error)
-                                           : aivo_queue_file_change_finish(result, &error);
-    g_autofree char *text =
-        error ? g_strdup_printf(_("Not done: %s"), error->message)
-              : g_strdup_printf(g_dngettext(NULL, "Done: %d message", "Done: %d messages", (gulong)count), (int)count);
-    toast(self, text);
-    refresh(self);
+    const int count = (int)finish_act(source, result, &error);
+    g_autofree char *done = g_strdup_printf(
+        g_dngettext(NULL, "%d message is sent again", "%d messages are sent again", (gulong)count), count);
+    tell_done(self, error, done);
+}
+
+static void was_deleted(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(AivoQueuePage) self = user;
+    g_autoptr(GError) error = NULL;
+    const int count = (int)finish_act(source, result, &error);
+    g_autofree char *done =
+        g_strdup_printf(g_dngettext(NULL, "%d message deleted", "%d messages deleted", (gulong)count), count);
+    tell_done(self, error, done);
 }
 
 static void act(AivoQueuePage *self, AivoQueueAct what, const char *id, gint64 not_after_ms)
 {
     AivoMonitor *monitor = aivo_application_get_monitor(aivo_application_get());
+    GAsyncReadyCallback acted = what == AIVO_QUEUE_RETRY_DEAD ? was_retried : was_deleted;
     if (aivo_connection_owns_queue(self->connection) && aivo_monitor_is_running(monitor, self->connection)) {
         aivo_monitor_change_queue_async(monitor, self->connection, what, id, not_after_ms, acted, g_object_ref(self));
         return;
