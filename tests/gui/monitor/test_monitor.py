@@ -256,7 +256,11 @@ class Day(unittest.TestCase):
 
     def test_17_quit_ends_it(self):
         press("Control_L", "q")
-        self.assertEqual(self.app.process.wait(15), 0, self.app.lines)
+        code = self.app.process.wait(15)
+        # GLib gives its first table of 2,048 quarks up on purpose once there are more (g_quark_new()); the stack of that
+        # block is cut off in g_malloc(), so that no suppression can name it.
+        quarks = any("SUMMARY: AddressSanitizer: 16384 byte(s) leaked in 1 allocation(s)." in line for line in self.app.lines)
+        self.assertTrue(code == 0 or quarks, self.app.lines)
         self.assertEqual([], [line for line in self.app.lines if "CRITICAL" in line or "WARNING" in line])
 
 
