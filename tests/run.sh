@@ -202,7 +202,7 @@ cli() { # PRESET: tests as data, read by tests/cli/run.mjs; its last line is "N 
     # shellcheck disable=SC2086  # the numbers of "N passed, N failed, N skipped"
     set -- "$1" ${line//[^0-9 ]/}
     if [ $# -lt 3 ] || [ "$3" -gt 0 ]; then
-        tail -n 60 "$log" | sed 's/^/    /'
+        grep -v '^ok ' "$log" | tail -n 60 | sed 's/^/    /'
     fi
     grep -E '^(FAILED|skip) ' "$log" | record "cli-$1" "${2:-0}" "${3:-1}" "${4:-0}"
 }

@@ -23,8 +23,8 @@ typedef struct {
 
 /*
  * Properties, all read-only: profile (AivoProfile), name, url (without secrets), state (AivoLinkState), quality
- * (AivoQuality, NULL: none yet), reason (string), since-ms (int64: when the state began; given up: when it was lost), status (string: one line for
- * a list), queue-changed (a uint that counts up with every change of the figures).
+ * (AivoQuality, NULL: none yet), reason (string), since-ms (int64: when the state began; given up: when it was lost),
+ * status (string: one line for a list), queue-changed (a uint that counts up with every change of the figures).
  */
 #define AIVO_TYPE_CONNECTION (aivo_connection_get_type())
 G_DECLARE_FINAL_TYPE(AivoConnection, aivo_connection, AIVO, CONNECTION, GObject)

@@ -21,7 +21,7 @@ struct agk_chart_frame {
     double top_ms;
     double thresholds[3];
     bool show_loss, show_levels, live;
-    bool rtl; /* what is above the plot begins at the right; time does not run backwards */
+    bool rtl;           /* what is above the plot begins at the right; time does not run backwards */
     long cursor;        /* a column; -1: none */
     const char *header; /* what is under the cursor; NULL: the legend */
     const char *empty;  /* written where there is no data */

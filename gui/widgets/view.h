@@ -45,8 +45,8 @@ struct agk_view {
     char score[AGK_TEXT]; /* "97" */
     char now[AGK_TEXT], average[AGK_TEXT], loss[AGK_TEXT], interval[AGK_TEXT];
     char spoken_now[AGK_TEXT], spoken_average[AGK_TEXT], spoken_loss[AGK_TEXT], spoken_interval[AGK_TEXT];
-    const char *status;           /* what is being done about it: "Trying again"; static; NULL: nothing to say */
-    char stability[AGK_TEXT];     /* "Stable", "Unstable, ± 0.6 ms", "Stability unknown" */
+    const char *status;       /* what is being done about it: "Trying again"; static; NULL: nothing to say */
+    char stability[AGK_TEXT]; /* "Stable", "Unstable, ± 0.6 ms", "Stability unknown" */
     char spoken_stability[2 * AGK_TEXT];
     int stable;                   /* 1, 0, or -1: not known */
     char label[AGK_SPEECH];       /* what it is, in words: "Good, 120 milliseconds" */

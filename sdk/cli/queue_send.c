@@ -46,6 +46,7 @@ struct send {
     struct rate rate;
     int64_t began_ms, drawn_ms;
     uint64_t told, untold;
+    uint64_t earlier;                       /* fates that an earlier program was not told of */
     uint64_t fates[AIVO_FATE_REPLACED + 1]; /* those that an earlier program was not told of included */
     bool interrupted;
     bool live;
@@ -85,6 +86,7 @@ static int look_into_file(struct send *send, uint64_t *pending)
         cli_say(CLI_LOG_ERROR, "%s has more than %d named queues: this cannot send them", file->path, QUEUES_MAX);
         code = CLI_EXIT_CANTCREAT;
     }
+    send->earlier = code < 0 ? stats.untold : 0;
     *pending = code < 0 ? stats.pending + stats.untold : 0;
     aivo_outbox_close(file->outbox);
     return code;
@@ -144,19 +146,17 @@ static void take_fates(struct send *send)
     send->run.replaced = send->fates[AIVO_FATE_REPLACED];
 }
 
-/* Those that have left the queue, by its figures, and whose callback is still to come. */
+/* Those that have left the queue, by its figures and what an earlier program left behind, and whose callback is still
+ * to come. */
 static uint64_t not_yet_told(const struct send *send, const struct aivo_queue_stats *stats)
 {
-    const uint64_t left[] = {[AIVO_FATE_ACKNOWLEDGED] = stats->acknowledged,
-                             [AIVO_FATE_EXPIRED] = stats->expired,
-                             [AIVO_FATE_EVICTED] = stats->evicted,
-                             [AIVO_FATE_DEAD] = stats->died,
-                             [AIVO_FATE_REPLACED] = stats->replaced};
-    uint64_t missing = 0;
-    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
-        missing += left[i] > send->fates[i] ? left[i] - send->fates[i] : 0;
+    uint64_t left =
+        send->earlier + stats->acknowledged + stats->expired + stats->evicted + stats->died + stats->replaced;
+    uint64_t told = 0;
+    for (size_t i = 0; i < sizeof(send->fates) / sizeof(send->fates[0]); i++) {
+        told += send->fates[i];
     }
-    return missing;
+    return left > told ? left - told : 0;
 }
 
 static void take_stats(struct send *send)

@@ -22,11 +22,11 @@ AIVO_GTK_API G_DECLARE_FINAL_TYPE(AivoQualityCard, aivo_quality_card, AIVO, QUAL
  * | state           | AivoLinkState  | UNKNOWN | where the connection stands |
  * | title           | string         | NULL    | what the connection is called |
  * | reason          | string         | NULL    | why there is none, in words; shown while not connected |
- * | reason-widget   | GtkWidget      | NULL    | beside the reason, in an alarm: a button that does something about it |
- * | since-ms        | int64          | 0       | when the state began (Unix time, ms), for "offline for 5 min"; 0: not told |
- * | compact         | boolean        | FALSE   | two lines instead of everything |
- * | high-contrast   | boolean        | by the theme's name | stronger lines and colours |
- * | level-word      | string, read   |         | what is written largest: "Good", "Offline", "Connecting…" |
+ * | reason-widget   | GtkWidget      | NULL    | beside the reason, in an alarm: a button that does something about it
+ * | | since-ms        | int64          | 0       | when the state began (Unix time, ms), for "offline for 5 min"; 0:
+ * not told | | compact         | boolean        | FALSE   | two lines instead of everything | | high-contrast   |
+ * boolean        | by the theme's name | stronger lines and colours | | level-word      | string, read   |         |
+ * what is written largest: "Good", "Offline", "Connecting…" |
  *
  * "Last checked" and "offline for" count on by themselves while the card is on a screen.
  */
