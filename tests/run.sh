@@ -79,7 +79,7 @@ packages=(build-essential g++ cmake ninja-build pkg-config git ca-certificates c
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev libcjson-dev libjwt-dev libcmocka-dev
     libhiredis-dev libmsgpack-dev libcurl4-openssl-dev redis-server nginx-light
     libgtk-4-dev libadwaita-1-dev libsecret-1-dev adwaita-icon-theme librsvg2-common fonts-dejavu-core
-    libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin
+    libglib2.0-dev xvfb dbus-x11 at-spi2-core gir1.2-atspi-2.0 python3-gi appstream desktop-file-utils libglib2.0-bin locales
     clang clang-format libclang-rt-14-dev shellcheck prometheus sqlite3 tinyproxy mandoc man-db zsh fish
     doxygen codespell abigail-tools systemd)
 
