@@ -5,6 +5,7 @@
 
 #include "history.h"
 #include "history_file.h"
+#include "history_rig.h"
 #include "prng.h"
 #include "quality_trace.h"
 #include <cmocka.h>
@@ -12,33 +13,6 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MINUTE INT64_C(60000)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-/* A full hour. */
-#define BEGIN (INT64_C(495000) * HOUR)
-
-static char path[64];
-
-static int make_path(void **state)
-{
-    (void)state;
-    snprintf(path, sizeof path, "/tmp/aivo-history-%d.db", (int)getpid());
-    return 0;
-}
-
-static int remove_path(void **state)
-{
-    (void)state;
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "%s%s", path, ends[i]);
-        unlink(name);
-    }
-    return 0;
-}
 
 struct rows {
     struct aivo_history_row row[256];
